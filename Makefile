@@ -71,7 +71,7 @@ sanity: setup ## The sanity tests of ansible-test (CORE=2.16 chooses an ansible-
 
 .PHONY: ansible-test-units
 ansible-test-units: setup ## The unit tests as ansible-test runs them, each in a process of its own
-	@$(TOOLS)/sanity.sh units --python 3.11 $(ARGS)
+	@ANSIBLE_CORE=$(CORE) $(TOOLS)/sanity.sh units $(ARGS)
 
 .PHONY: mutants
 mutants: setup ## Break module_utils at random, and count how often the unit tests notice (N=100 SEED=... FILES='nginx/*')

@@ -36,7 +36,7 @@ def _plain(value: Any, copies: dict[int, Any], depth: int) -> Any:
     if depth > 2 * DEPTH_MAX:
         return value
     if isinstance(value, str):
-        return str.__str__(value) if type(value) is str else "".join(value)
+        return "".join([value])  # of class str, whatever the class of the value
     if id(value) in copies:
         return copies[id(value)][1]
     found = value

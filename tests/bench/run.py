@@ -101,11 +101,11 @@ def measure(bench: Bench) -> int:
     profiles = [profiled("first converge", host, converge(bench, host))]
     steps.remove(host)
     say(f"the second run, {RUNS} times")
-    second = [settled(bench, host) for _ in range(RUNS)]
+    second = [settled(bench, host) for _run in range(RUNS)]
     say(f"{RUNS} deploys of a code change")
-    deploys = [deploy(bench, host) for _ in range(RUNS)]
+    deploys = [deploy(bench, host) for _run in range(RUNS)]
     say(f"{RUNS} rollbacks, forth and back")
-    rollbacks = [play(host, [bench.site()], "rollback.yml") for _ in range(RUNS)]
+    rollbacks = [play(host, [bench.site()], "rollback.yml") for _run in range(RUNS)]
     play(host, [bench.site()])  # the newest code is live again
     say("the same once more each, with their steps noted")
     steps.install(host)
@@ -118,7 +118,7 @@ def measure(bench: Bench) -> int:
     play(host, [bench.site()])
     say(f"{HOSTS} hosts like this one: their second run, {RUNS} times")
     with copies(bench, host) as hosts:
-        seconds["hosts"] = statistics.median(all_settled(bench, hosts) for _ in range(RUNS))
+        seconds["hosts"] = statistics.median(all_settled(bench, hosts) for _run in range(RUNS))
     say("eleven sites: the first run, then the second")
     docker("start", host.name)
     host.wait_for_boot()

@@ -120,7 +120,7 @@ class Browser:
             if not more:
                 raise AssertionError("chromium ended")
             self.buffer += more
-        message, _, self.buffer = self.buffer.partition(b"\0")
+        message, _end, self.buffer = self.buffer.partition(b"\0")
         return dict(json.loads(message))
 
     def wait(self, is_so: Any, what: str, poll: float = 0.02) -> None:

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2086  # the cases use the variables; a value of several words is meant as such
 # Where things are on the host that was set up by hand.
 HOST=example.com
 project=/home/huatai/works/mysite

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2086  # the cases use the variables, which contain no spaces
 # Where things are on the host of this collection; and TLS by hand, beside what the roles write.
 HOST=mysite.example
 site=/opt/sites/mysite

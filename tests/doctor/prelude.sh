@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034  # the cases use the variable
 # What the scripts of the cases share. A heal brings back exactly what was there before.
 www=$(id -un www-data 2>/dev/null || echo nginx)
 keep() { for one in "$@"; do cp -a "$one" "/var/tmp/kept.$(echo "$one" | tr / _)"; done; }

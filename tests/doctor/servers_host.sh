@@ -1,10 +1,11 @@
+# shellcheck shell=bash disable=SC2164  # it runs with `set -e`
 # One host, a project for each way to run it: alpha and beta are vassals of Debian's emperor, gamma is gunicorn behind a
 # socket unit, delta uvicorn, epsilon daphne and zeta granian, each from a unit, eta uWSGI under supervisor and theta one
 # of Debian's apps-enabled. Django comes once, in a virtualenv for all.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q > /dev/null
 apt-get install -q -y uwsgi uwsgi-emperor uwsgi-plugin-python3 supervisor > /dev/null
-www=www-data
+www='www-data'
 useradd --create-home --shell /bin/bash huatai
 chmod 755 /home/huatai
 python3 -m venv /home/huatai/venv
@@ -41,6 +42,7 @@ server {
 }
 INNER
 }
+# shellcheck disable=SC2016  # a variable of nginx
 headers='proxy_set_header Host $host;'
 site alpha "uwsgi_pass unix:/run/uwsgi/alpha.sock; include uwsgi_params;"
 site beta "uwsgi_pass unix:/run/uwsgi/beta.sock; include uwsgi_params;"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2164  # it runs with `set -e`
 # The tutorial, typed by hand: a project in a home, a virtualenv beside it, uWSGI from a unit, nginx's own files.
 # Debian's uWSGI, because it reads `home` from the ini, as the one that the tutorial compiles does.
 www=$(id -un www-data 2>/dev/null || echo nginx)
@@ -49,7 +50,7 @@ vacuum = true
 EOF
 /home/huatai/venv/bin/python manage.py migrate --noinput -v0
 /home/huatai/venv/bin/python manage.py collectstatic --noinput -v0
-chown -R huatai:$www /home/huatai/works
+chown -R "huatai:$www" /home/huatai/works
 cat > /etc/systemd/system/mysite.service <<EOF
 [Unit]
 Description=uWSGI for mysite

@@ -125,7 +125,7 @@ class Load:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.process.send_signal(signal.SIGINT)  # it ends at once and says what it has
-        output, _ = self.process.communicate(timeout=30)
+        output, _errors = self.process.communicate(timeout=30)
         found = re.search(r"^VERDICT (.*)$", output, re.MULTILINE)
         if error is None:
             assert found, f"wrk gave no verdict:\n{output}"

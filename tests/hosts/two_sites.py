@@ -53,7 +53,7 @@ class World:
         assert page.status == 200, page
         for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.body):
             assert self.ask(name, path).status == 200, path
-        for _ in range(5):
+        for _request in range(5):
             assert self.ask(name, "/healthz").status == 200
         self.host.told(
             f"cd /opt/sites/{name}/current && test -s release.json && test -s uwsgi.ini && test -s static/../build.json"

@@ -136,7 +136,7 @@ def from_the_proxy(world: World, path: str, headers: dict[str, str]) -> str:
 
 
 def test_what_a_proxy_says_is_believed_of_the_trusted_one_and_of_nobody_else(served: World) -> None:
-    body, _, status = from_the_proxy(served, "/seen", FORWARDED).rpartition("\n")
+    body, _newline, status = from_the_proxy(served, "/seen", FORWARDED).rpartition("\n")
     assert status == "200", body
     believed = json.loads(body)
     assert (believed["secure"], believed["host"], believed["address"]) == (True, "shown.example", "198.51.100.7")
@@ -157,7 +157,7 @@ def slow_uploads(world: World, number: int) -> Iterator[None]:
     """Clients that send a large form, and stop in the middle of it."""
     head = b"POST / HTTP/1.1\r\nHost: plain.example\r\nContent-Type: text/plain\r\nContent-Length: 9000000\r\n\r\n"
     with ExitStack() as stack:
-        for _ in range(number):
+        for _request in range(number):
             stream = stack.enter_context(socket.create_connection((world.host.address, 80), 10))
             stream.sendall(head + b"x" * 1000)
         time.sleep(1)  # nginx has read what there is of each

@@ -54,8 +54,8 @@ class Visitor:
                 response = connection.getresponse()
                 text = response.read().decode("utf-8", "replace")
                 for line in response.headers.get_all("Set-Cookie") or []:
-                    first, _, rest = line.partition(";")
-                    name, _, value = first.partition("=")
+                    first, _semicolon, rest = line.partition(";")
+                    name, _equals, value = first.partition("=")
                     self.cookies[name], self.attributes[name] = value, rest
                 told = {name.lower(): value for name, value in response.getheaders()}
                 return Answer(response.status, text, told, "", time.monotonic() - start, start)

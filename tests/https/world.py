@@ -129,7 +129,7 @@ class World:
             f" -subj /CN={name}.example -addext subjectAltName=DNS:{name}.example -keyout key -out certificate 2>&1"
             " && cat certificate && echo // && cat key"
         )
-        certificate, _, key = told[told.index("-----BEGIN CERT") :].partition("//\n")
+        certificate, _slashes, key = told[told.index("-----BEGIN CERT") :].partition("//\n")
         return certificate, key
 
     def write(self, path: str, text: str) -> None:

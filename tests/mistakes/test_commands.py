@@ -121,7 +121,7 @@ def test_steps_run_in_their_order_inside_the_virtualenv(shop: Shop) -> None:
     assert [line.split()[0] for line in shop.host.told(f"cat {RAN}").splitlines()] == ["r1", "r2"]
     shop.ran()
     shop.works()
-    visits = [int(shop.world.ask(SITE, "/visits").body.partition("<body>")[2].partition("<")[0]) for _ in range(2)]
+    visits = [int(shop.world.ask(SITE, "/visits").body.partition("<body>")[2].partition("<")[0]) for _visit in range(2)]
     assert visits[1] == visits[0] + 1  # in the table that createcachetable made, whichever worker answers
     assert shop.host.told(f"find {ROOT}/current/src/ -name node_modules -o -user site-{SITE}") == ""
     assert shop.host.told(f"ls {ROOT}/builds/*/").split().count("home") == 0

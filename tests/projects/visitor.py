@@ -50,7 +50,7 @@ class Visitor:
             time.sleep(POLL_SECONDS)
 
     def _asked(self, method: str, path: str, body: str) -> Page:
-        for _ in range(REDIRECTS):
+        for _redirect in range(REDIRECTS):
             status, headers, text = self._answer(method, path, body)
             if status not in (301, 302, 303, 307, 308):
                 return Page(path, status, text, headers.get("content-type", ""))

@@ -33,20 +33,24 @@ sys.exit(faults)
 
 
 def main() -> int:
-    done = subprocess.run([str(ROOT / "tests/tools/pythons.sh"), str(PYTHONS)], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [str(ROOT / "tests/tools/pythons.sh"), str(PYTHONS)], check=False, stdout=subprocess.PIPE, text=True
+    )
     found = done.stdout.split()
     paths = [str(path.relative_to(ROOT)) for folder in SHIPPED for path in sorted((ROOT / folder).rglob("*.py"))]
     failed = [version for version in found if not compiles(version, paths)]
     missing = [version for version in VERSIONS if version not in found]
     print(f"{len(paths)} files; compiled with {', '.join(found)}; failed: {', '.join(failed) or 'none'}")
     print(f"not on this machine: {', '.join(missing) or 'none'}")
-    too_new = subprocess.run(["vermin", "--quiet", "--target=3.9-", "--violations", *ON_HOSTS], cwd=ROOT).returncode
+    too_new = subprocess.run(
+        ["vermin", "--quiet", "--target=3.9-", "--violations", *ON_HOSTS], check=False, cwd=ROOT
+    ).returncode
     return int(bool(failed or not found or too_new or (missing and os.environ.get("PYTHONS") == "all")))
 
 
 def compiles(version: str, paths: list[str]) -> bool:
     command = [str(PYTHONS / f"python{version}"), "-c", COMPILE]
-    return subprocess.run(command, cwd=ROOT, input="\n".join(paths), text=True).returncode == 0
+    return subprocess.run(command, check=False, cwd=ROOT, input="\n".join(paths), text=True).returncode == 0
 
 
 if __name__ == "__main__":

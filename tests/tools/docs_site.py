@@ -124,7 +124,7 @@ def site_link(target: str, path: str, pages: dict[str, str], root: Path) -> str:
     """Return a link of a page of the repository as it is in the site: to a page, a picture, or the repository."""
     if re.match(r"[a-z]+:|#", target):
         return target
-    name, _, anchor = target.partition("#")
+    name, _hash, anchor = target.partition("#")
     found = os.path.normpath(PurePosixPath(path).parent / name)
     if found.startswith("docs/pictures/") and (root / found).is_file():
         return name
@@ -195,7 +195,7 @@ def plugin_lists(reference: list[tuple[str, str, str]]) -> Iterator[str]:
         those = [(name, text) for name, of_kind, text in reference if of_kind == word]
         yield from [f"## {heading}", ""]
         yield from (f"- [{name}](reference/{name}_{word}.html): {text}" for name, text in those)
-        yield from ["", "```{toctree}", ":hidden:", "", *(f"{name} <reference/{name}_{word}>" for name, _ in those)]
+        yield from ["", "```{toctree}", ":hidden:", "", *(f"{name} <reference/{name}_{word}>" for name, _text in those)]
         yield from ["```", ""]
 
 

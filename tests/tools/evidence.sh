@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs in a container, where something failed: what its journal and nginx say. Each module call logs its arguments; those
 # lines would hide the others.
 echo '--- failed units'

@@ -261,7 +261,7 @@ class Copy:
         )
         self.process = process
         try:
-            output, _ = process.communicate(timeout=timeout)
+            output, _errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.stop()
             process.communicate()

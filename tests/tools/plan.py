@@ -153,7 +153,7 @@ def ansible_test(by_name: bool) -> list[Step]:
         Step(f"sanity {core}", [IN_VENV, script, "sanity"], ["setup"], {"ANSIBLE_CORE": core}, by_name=by_name)
         for core in CORES
     ]
-    return [*steps, Step("ansible-test units", [IN_VENV, script, "units", "--python", "3.11"], ["setup"], by_name=True)]
+    return [*steps, Step("ansible-test units", [IN_VENV, script, "units"], ["setup"], by_name=True)]
 
 
 def docs_site(by_name: bool) -> list[Step]:

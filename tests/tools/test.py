@@ -78,7 +78,7 @@ def run_all(steps: list[Step], jobs: int) -> None:
                     running[pool.submit(run, step)] = step
             if not running:
                 return
-            done, _ = wait(running, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
+            done, _running = wait(running, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
             if not done:
                 say("still running: " + ", ".join(step.name for step in running.values()))
             for future in done:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,14 @@ if not _is_found():
         collections = _package("ansible_collections", [])
     collections.pyweb = _package("ansible_collections.pyweb", [])
     collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: object) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what a test printed that is not UTF-8: pytest-xdist, which ansible-test uses, cannot send it."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(autouse=True)

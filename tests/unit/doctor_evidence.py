@@ -159,13 +159,13 @@ def denied(path, mode=0o600, directory=False):
     return Obstacle(path, "denied", f"evidence of {path}", f"fix of {path}", directory, 0, mode)
 
 
-def put(target, /, **values):
+def put(into, /, **values):
     """Set attributes, or keys of a mapping, where a lambda cannot."""
     for name, value in values.items():
-        if isinstance(target, dict):
-            target[name] = value
+        if isinstance(into, dict):
+            into[name] = value
         else:
-            setattr(target, name, value)
+            setattr(into, name, value)
 
 
 def faults_of(report):

@@ -32,10 +32,10 @@ def make_site(tmp_path, **keys):
     return sites[0], secrets["shop"]
 
 
-def make_release(tmp_path, build=goldens.BUILD, **keys):
+def make_release(tmp_path, build=None, **keys):
     """A release of the site shop; its roots are the same for every `keys`."""
     site, secrets = make_site(tmp_path, **keys)
-    return wanted(site, secrets, build, "site-shop")
+    return wanted(site, secrets, build or goldens.BUILD, "site-shop")
 
 
 def make_layout(tmp_path):

@@ -110,7 +110,7 @@ def endless() -> list:
 def doubled(times: int) -> object:
     """Return few lists that say 2**times leaves, as YAML's anchors make them."""
     value: object = ["x"]
-    for _ in range(times):
+    for _time in range(times):
         value = [value, value]
     return value
 

@@ -195,7 +195,7 @@ def test_an_account_that_a_site_must_not_have_is_refused(host, monkeypatch, user
 
 
 def test_the_account_of_an_absent_site_whose_data_stayed_is_its_own(host, monkeypatch):
-    monkeypatch.setattr(accounts.nofollow, "status", lambda path: host.stat(path))
+    monkeypatch.setattr(accounts.nofollow, "status", host.stat)
     host.ensure()
     host.forget()
     os.unlink(host.layout.memory)

@@ -65,7 +65,7 @@ def stopped(tmp_path):
                 cwd=tmp_path,
                 stdout=stream,
             )
-        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        _pid, status = os.waitpid(process.pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
             assert output.read_text(encoding="utf-8").splitlines() == ALL
             return None

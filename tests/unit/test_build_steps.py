@@ -82,7 +82,7 @@ def test_what_steps_write_stays_but_for_their_packages(tmp_path):
         os.symlink(tmp_path, host.root / "src/dist/node_modules")
         return ""
 
-    host = host_of(tmp_path, NPM, broken={"npm ci": lambda argv: install(argv)})
+    host = host_of(tmp_path, NPM, broken={"npm ci": install})
     host.build.make()
     left = {path.name for path in (host.root / "src").rglob("*")}
     assert "app.js" in left

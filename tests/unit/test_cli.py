@@ -252,7 +252,7 @@ def test_a_terminal_that_is_closed_takes_everything(monkeypatch):
 
 def test_manage_passes_on_all_words(monkeypatch):
     seen = []
-    monkeypatch.setattr(main, "pick", lambda name: here(name))
+    monkeypatch.setattr(main, "pick", here)
     monkeypatch.setattr(main.os, "geteuid", lambda: 0)
     monkeypatch.setattr(manage, "run", lambda site, words: seen.append((site.name, list(words))) or 7)
     assert main.main(["manage", "shop", "migrate", "--plan", "-v", "2", "--help"]) == 7

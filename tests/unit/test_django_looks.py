@@ -24,9 +24,7 @@ def steps(capsys):
     return [json.loads(line.partition(" ")[2]) for line in lines if line.startswith("pyweb-look ")]
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("a\nb"), SystemExit(3), KeyboardInterrupt()], ids=lambda error: repr(error)
-)
+@pytest.mark.parametrize("error", [ValueError("a\nb"), SystemExit(3), KeyboardInterrupt()], ids=repr)
 def test_a_look_that_raises_ends_no_other_one(capsys, error):
     def raising():
         raise error

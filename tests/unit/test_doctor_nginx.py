@@ -202,7 +202,7 @@ CASES = [
     ),
     Case(
         "stopped",
-        lambda site, host: stop(site, host),
+        stop,
         "nginx.stopped",
         "broken",
         "nginx is stopped",

@@ -197,7 +197,7 @@ def test_sites_are_locked_in_run(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(files, "_make_public", held.append)
     monkeypatch.setattr(os, "open", lambda path, _flags, _mode: held.append(path) or os.dup(1))
-    monkeypatch.setattr(files.fcntl, "flock", lambda _stream, _how: (_ for _ in ()).throw(BlockingIOError))
+    monkeypatch.setattr(files.fcntl, "flock", lambda _stream, _how: (nothing for nothing in ()).throw(BlockingIOError))
     wanted = r"^site 'shop': lock failed: another run \(process unknown\) has held /run/pyweb\.stack/site-shop\.lock"
     wanted += " for 0 s$"
     with pytest.raises(StepError, match=wanted), files.locked("shop", 0):

@@ -14,14 +14,14 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Sec
 from models import EXAMPLE, SECRET, SHOP, completed, fault, faults
 
 
-def every_key(table=keys.SITE_KEYS, prefix=""):
+def every_key(table, prefix=""):
     for name, key in table.items():
         yield f"{prefix}{name}", key
         for inner in [key.keys or {}, key.each or {}, *(key.kinds or {}).values()]:
             yield from every_key(inner, f"{prefix}{name}.")
 
 
-KEYS = dict(every_key())
+KEYS = dict(every_key(keys.SITE_KEYS))
 
 
 @pytest.mark.parametrize("name", KEYS)

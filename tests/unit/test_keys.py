@@ -315,7 +315,7 @@ TLS = [
             (PRIVATE.replace("\n", " "), "its line ends are lost; write it as a block, with | and not >"),
             (PRIVATE.replace("\n", "\\n"), "its line ends are lost"),
             (
-                PRIVATE.split("-----END")[0],
+                PRIVATE.partition("-----END")[0],
                 ("its end is missing: -----END PRIVATE KEY-----; copy the complete file again"),
             ),
             (PRIVATE.replace(SECRET, f"{SECRET}!"), "one of its lines is not base64"),

@@ -19,8 +19,8 @@ DEBIAN = {"user": "www-data", "layout": "sites_available", "modules": "/m/*.conf
 REDHAT = {**DEBIAN, "user": "nginx", "layout": "conf_d"}
 
 
-def files(facts, sites=(SHOP,), platform=DEBIAN, **options):
-    found = render.files(complete(list(sites)), platform, host=facts, **options)
+def files(facts, sites=(SHOP,), platform=None, **options):
+    found = render.files(complete(list(sites)), platform or DEBIAN, host=facts, **options)
     paths = [file["path"] for file in found]
     assert len(paths) == len(set(paths))
     return {file["path"].removeprefix("/etc/nginx/"): file for file in found}

@@ -13,8 +13,8 @@ SHARED |= {"route-if-not", "route-if", "route-run"}
 RELEASE = "0123456789ab"
 
 
-def written(build=goldens.BUILD, **keys):
-    return uwsgi_options.written(completed(**keys), build, RELEASE, "overlay_wsgi")
+def written(build=None, **keys):
+    return uwsgi_options.written(completed(**keys), build or goldens.BUILD, RELEASE, "overlay_wsgi")
 
 
 def test_defaults_of_a_site():

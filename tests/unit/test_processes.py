@@ -52,6 +52,11 @@ def proc(tmp_path):
     return str(tmp_path)
 
 
+def only_process(proc):
+    (process,) = [*processes.processes(proc).values()]
+    return process
+
+
 @pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are of such a machine")
 def test_listening_sockets_are_found_with_their_queues_and_owners(proc):
     found = processes.listeners(proc, processes.processes(proc))
@@ -64,7 +69,7 @@ def test_listening_sockets_are_found_with_their_queues_and_owners(proc):
 
 
 def test_a_process_is_read_with_its_effective_ids_unit_and_start(proc):
-    [one] = processes.processes(proc).values()
+    one = only_process(proc)
     assert (one.pid, one.parent, one.name) == (42, 1, "uwsgi")
     assert one.command == ["/v/bin/python", "/v/bin/uwsgi", "--ini", "a b.ini"]
     assert one.identity == Identity(33, 34, (34, 50))
@@ -143,7 +148,7 @@ def test_a_process_that_ended_meanwhile_holds_nothing(proc):
 
 
 def test_details_that_root_may_not_read_are_read_as_the_user(proc, monkeypatch):
-    [process] = processes.processes(proc).values()
+    process = only_process(proc)
     asked = []
     monkeypatch.setattr(processes, "run_as", lambda who, _look: asked.append(who) or ["A=its own\0", "/its/own"])
     os.unlink(f"{proc}/42/cwd")
@@ -159,7 +164,7 @@ def test_details_that_root_may_not_read_are_read_as_the_user(proc, monkeypatch):
 
 
 def test_details_that_root_may_read_take_no_child(proc, monkeypatch):
-    [process] = processes.processes(proc).values()
+    process = only_process(proc)
     monkeypatch.setattr(processes, "run_as", lambda *_words: pytest.fail("nobody else was to be asked"))
     processes.details(process, proc)
     assert process.cwd == "/srv/shop"
@@ -198,5 +203,5 @@ def test_a_process_without_a_unit_or_a_command(proc):
         stream.write("0::/user.slice/session.scope\n")
     with open(f"{proc}/42/cmdline", "w") as stream:
         stream.write("")
-    [process] = processes.processes(proc).values()
+    process = only_process(proc)
     assert (process.unit, process.command) == ("", [])

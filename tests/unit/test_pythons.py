@@ -12,10 +12,10 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.pythons import (
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from models import EXAMPLE, completed, fault
 
-PYTHONS = [
+PYTHONS = (
     {"version": "3.9", "path": "/usr/bin/python3.9", "packages": [], "headers": ["python3-devel"]},
     {"version": "3.12", "path": "/usr/bin/python3.12", "packages": ["python3.12"], "headers": ["python3.12-devel"]},
-]
+)
 
 
 def chosen(platform=PYTHONS, found=None, offered=None, **keys):

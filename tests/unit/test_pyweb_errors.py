@@ -151,7 +151,7 @@ def test_what_django_lets_through_is_written_once(django, ask):
     """DEBUG_PROPAGATE_EXCEPTIONS."""
 
     def page():
-        raise
+        raise sys.exc_info()[1]
 
     django.page = page
     answer, told = ask(boom)

@@ -17,9 +17,9 @@ BUILD = {**goldens.BUILD, "src": "/opt/sites/shop/builds/0123456789ab/src", "chd
 ADMIN = {"username": "admin", "email": "admin@example.com", "password": SECRET}
 
 
-def make(tmp_path, answers=(), build=BUILD, **keys):
+def make(tmp_path, answers=(), build=None, **keys):
     shell = FakeShell(answers)
-    return Database(shell, make_release(tmp_path, build, **keys)), shell
+    return Database(shell, make_release(tmp_path, build or BUILD, **keys)), shell
 
 
 def answering(status, *lines):

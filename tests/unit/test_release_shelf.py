@@ -322,8 +322,8 @@ def test_check_mode_removes_and_writes_nothing(full):
 # --- the scripts ---
 
 
-def test_the_scripts_of_a_release_of_0_1_are_those_of_0_1():
-    """To the byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs."""
+def test_manage_of_a_release_of_0_1_is_that_of_0_1():
+    """To the byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs. `list` is 0.2's."""
     site = goldens.site("plain")
     secrets = {"env": {}, "database": "", "git": "", "key": "", "password": ""}
     release = releases.wanted(site, secrets, goldens.BUILD, "site-shop")

@@ -280,7 +280,7 @@ def test_a_command_in_the_sandbox_is_stopped_when_its_run_is_killed(shell, tmp_p
     if run == 0:
         shell.run("step", ["sh", "-c", f"echo yes > {tmp_path}/runs; exec sleep 60"], "nobody")
         os._exit(0)
-    wait_until(lambda: (tmp_path / "runs").read_text())
+    wait_until((tmp_path / "runs").read_text)
     os.kill(run, signal.SIGKILL)
     os.waitpid(run, 0)
     wait_until((tmp_path / "asked").exists)

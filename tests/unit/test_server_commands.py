@@ -158,4 +158,5 @@ def test_a_script_that_starts_a_server(tmp_path):
     ],
 )
 def test_two_words_for_one_address(one, other, same):
-    assert same_address(one, other) is same_address(other, one) is same
+    for first, second in ((one, other), (other, one)):
+        assert same_address(first, second) is same

@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     code = tmp_path / "src"
     (code / "shop").mkdir(parents=True)
     urls, db = ModuleType("django.urls"), ModuleType("django.db")
-    urls.reverse = lambda _name: (_ for _ in ()).throw(LookupError)
+    urls.reverse = {}.__getitem__  # raises a LookupError
     db.connection = SimpleNamespace(introspection=SimpleNamespace(table_names=lambda: ["there"]), close=lambda: None)
     for module in (ModuleType("django"), urls, db):
         monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -22,7 +22,7 @@ class Accounts:
         self.users = {"huatai": STAFF, "site-shop": 901}
         self.groups = {"staff": (STAFF, []), "site-shop": (901, [])}
         monkeypatch.setattr(layouts, "SYSUSERS", str(tmp_path))
-        monkeypatch.setattr(pwd, "getpwnam", lambda name: self.entry(name))
+        monkeypatch.setattr(pwd, "getpwnam", self.entry)
         monkeypatch.setattr(pwd, "getpwall", lambda: [self.entry(name) for name in self.users])
         monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_name=name, gr_mem=self.groups[name][1]))
         monkeypatch.setattr(grp, "getgrgid", self.group)

@@ -70,7 +70,8 @@ def doctor(uid: str, stdout: str, stderr: str = "", rc: int = 0) -> Any:
         def __enter__(self) -> None:
             became.append("root")
 
-        def __exit__(self, *_error: object) -> None: ...
+        def __exit__(self, *_error: object) -> None:
+            """Let an exception pass."""
 
     done = SimpleNamespace(stdout=stdout, stderr=stderr, rc=rc)
     return SimpleNamespace(check_output=lambda _command: uid, run=lambda *_words: done, sudo=Sudo, became=became)
@@ -103,7 +104,8 @@ def port() -> Iterator[int]:
             self.end_headers()
             self.wfile.write(b" ".join([self.headers["Host"].encode(), self.headers["X-More"].encode(), body]))
 
-        def log_message(self, *_words: object) -> None: ...
+        def log_message(self, *_words: object) -> None:
+            """Print nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -14,12 +14,12 @@ from tls_pairs import DAY, NOW, make
 SHELL = Shell("shop", {})
 GOOD, OTHER = make(("shop.example.com", "*.example.net")), make()
 TLS = {"kind": "path", "certificate_path": "/etc/a.pem", "key_path": "/etc/a.key"}
-DOMAINS = ["shop.example.com", "www.example.net"]
+DOMAINS = ("shop.example.com", "www.example.net")
 
 
-def refused(certificate, key, domains=DOMAINS, tls=TLS):
+def refused(certificate, key, domains=DOMAINS, tls=None):
     with pytest.raises(StepError) as caught:
-        judge.judged(SHELL, Pair(certificate, key), domains, tls)
+        judge.judged(SHELL, Pair(certificate, key), domains, tls or TLS)
     text = str(caught.value)
     assert text.startswith("site 'shop': certificate failed: tls.")
     assert "PRIVATE" not in text.replace("a private key", "")

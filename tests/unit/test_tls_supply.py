@@ -10,7 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import La
 from ansible_collections.pyweb.stack.plugins.module_utils.tls import hook, openssl, pairs, supply
 from tls_pairs import make
 
-DOMAINS = ["shop.example.com"]
+DOMAINS = ("shop.example.com",)
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def layout(tmp_path):
 
 
 def bring(layout, tls, domains=DOMAINS, key="", dry=False):
-    site = {"name": "shop", "domains": domains, "paths": layout.paths, "tls": tls, "nginx": {"listen_tls": []}}
+    site = {"name": "shop", "domains": [*domains], "paths": layout.paths, "tls": tls, "nginx": {"listen_tls": []}}
     change = supply.Supply(site, key, Shell("shop", {}), dry).bring()
     if not dry and change.live:
         pairs.switch(layout, change.live)

@@ -64,8 +64,8 @@ def uninstall(host, **given):
     return run.Uninstall(run=host.run, installed=lambda: ["git", "nginx"], roots={}, **given).do()
 
 
-def note(before=BEFORE, packages=("nginx",)):
-    memory._write(layouts.BEFORE, before)
+def note(before=None, packages=("nginx",)):
+    memory._write(layouts.BEFORE, before or BEFORE)
     memory._write(layouts.BROUGHT, {"packages": list(packages)})
 
 

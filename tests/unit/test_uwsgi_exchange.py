@@ -179,7 +179,7 @@ def test_an_error_without_a_number_is_quoted(monkeypatch):
 
 def test_a_socket_that_refused_is_closed(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(3):
+    for _attempt in range(3):
         with pytest.raises(protocol.ProtocolError):
             protocol.connect(f"unix:{tmp_path}/none", 1)
     assert len(os.listdir("/proc/self/fd")) == before

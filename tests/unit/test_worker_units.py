@@ -35,8 +35,8 @@ def site(workers=None, timers=None, roots=None, **keys):
     return {**found, "group": found["user"], "sandbox": sandbox.of_site(found, goldens.BUILD)}
 
 
-def render(workers=None, timers=None, first=True, build=goldens.BUILD, **keys):
-    return worker_units.render(site(workers, timers, **keys), build, ID, first)
+def render(workers=None, timers=None, first=True, build=None, **keys):
+    return worker_units.render(site(workers, timers, **keys), build or goldens.BUILD, ID, first)
 
 
 def test_units():

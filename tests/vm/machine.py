@@ -135,7 +135,7 @@ def _type(context: str) -> str:
 def _free_ports(number: int) -> Iterator[int]:
     """Ports of 127.0.0.1 that nobody uses."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        sockets = [stack.enter_context(socket.socket()) for _port in range(number)]
         for bound in sockets:
             bound.bind(("127.0.0.1", 0))
         yield from [bound.getsockname()[1] for bound in sockets]

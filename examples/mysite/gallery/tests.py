@@ -52,7 +52,7 @@ class IndexTests(TestCase):
         self.assertEqual(str(Picture.objects.get()), "pictures/plain.jpg")
 
     def test_same_name_twice_keeps_both_pictures(self) -> None:
-        for _ in range(2):
+        for _visit in range(2):
             self.client.post("/", {"image": picture_file()})
         self.assertEqual(len({picture.image.name for picture in Picture.objects.all()}), 2)
 

@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A program of its own, not part of a module: it prints its result.
+# pylint: disable=ansible-bad-function
 """Find the variables that make a project's DEBUG false, in the site's own interpreter.
 
 The text of this file and of `settings_facts` is sent to the interpreter's standard input, so it needs only Python. Each

@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A program of its own, not part of a module: it prints its result.
+# pylint: disable=ansible-bad-function
 """Find all variables that are missing from a project's settings, in the site's own interpreter.
 
 The text of this file is sent to the interpreter's standard input, so it needs only Python. It imports the settings

@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A program of its own, not part of a module: it prints its result, and exits with an error.
+# pylint: disable=ansible-bad-function
 """Put links into a build's code as the account that builds, or copy a site's initial data as its user.
 
 The text of this file is sent to an interpreter of the host, so it needs only Python. Each of the two accounts works

@@ -33,12 +33,12 @@ ASK_TIMEOUT, CONNECT_TIMEOUT, STALL_TIMEOUT = 60, 15, 60
 Git = Callable[..., "subprocess.CompletedProcess[str]"]
 CONFIG = """\
 [safe]
-	directory = *
+    directory = *
 [advice]
-	detachedHead = false
+    detachedHead = false
 [credential]
-	helper =
-	helper = store --file={home}/credentials
+    helper =
+    helper = store --file={home}/credentials
 """
 
 

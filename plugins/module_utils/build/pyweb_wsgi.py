@@ -19,8 +19,6 @@ OVER_HTTPS: dict[str, str] = {}
 WARM_UP_SECONDS = 1
 RELOAD_SECONDS = 5
 
-# The blank lines are those of a file without the condition.
-# fmt: off
 # ----------------------------------------------------------------------------------------------------------------------
 if __name__ == "__main__":
     """The WSGI entry of the site SITE_NAME. Written by pyweb.stack: change the inventory instead."""
@@ -42,12 +40,10 @@ if __name__ == "__main__":
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "OVERLAY_MODULE"
 
-
     def _end_at(number):
         """Let a signal end this process that uWSGI would have it ignore, until uWSGI has a use for it."""
         with contextlib.suppress(ValueError):  # not the main interpreter
             signal.signal(number, signal.SIG_DFL)
-
 
     # Whoever stops the site while it starts would wait until systemd kills it: uWSGI ignores SIGTERM until its master runs,
     # takes it for a reload until hook-master-start, and then waits without end for workers, which ignore SIGHUP until they
@@ -68,7 +64,6 @@ if __name__ == "__main__":
         os.environ["PYWEB_LOADED"] = str(time.monotonic())  # a reload keeps the environment
         _end_at(signal.SIGHUP)  # for the workers, which inherit it
 
-
     def _warm_up():
         """Do what the first visitors would wait for: import the views, and answer a few pages, whatever the answer is.
 
@@ -82,7 +77,6 @@ if __name__ == "__main__":
         asking = threading.Thread(target=_ask_itself, daemon=True)
         asking.start()
         asking.join(WARM_UP_SECONDS)
-
 
     def _ask_itself():
         from django.db import connections
@@ -102,12 +96,11 @@ if __name__ == "__main__":
         finally:
             connections.close_all()
 
-
     if uwsgi:
         _after_fork = getattr(uwsgi, "post_fork_hook", None)
 
         def _hook():
-            if _after_fork:
+            if callable(_after_fork):
                 _after_fork()
             if uwsgi.worker_id():  # not a mule or the spooler, which serve nobody
                 _warm_up()

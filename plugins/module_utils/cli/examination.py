@@ -38,7 +38,7 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
     with until_closed():
         if as_json:
             data = {"status": total, "broken": found["broken"], "sites": reports, "unasked": unasked}
-            print(json.dumps(data, indent=1), flush=True)
+            say(json.dumps(data, indent=1))
             return plugin_status.EXIT[total]
         say(plugin_status.summary(statuses))
         for report in reports:

@@ -34,7 +34,7 @@ def watch(sites: Sequence[Mapping[str, Any]]) -> int:
     Return 0 even if sites are broken, or the unit would fail; 1 if the check itself failed.
     """
     try:
-        with hold(LOCK, 0, lambda process: _BusyError(process)):
+        with hold(LOCK, 0, _BusyError):
             return _watch(sites)
     except _BusyError:
         return 0
@@ -67,5 +67,5 @@ def _watch(sites: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _failed(why: str) -> int:
-    print(f"pyweb watch: {why}", file=sys.stderr)
+    sys.stderr.write(f"pyweb watch: {why}\n")
     return 1

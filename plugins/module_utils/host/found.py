@@ -75,7 +75,7 @@ def _of_accounts() -> Iterator[str]:
 
 def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
     """Return the directories with a release or a build of pyweb.stack; others below the same root are ignored."""
-    for root in {layouts.ROOTS["sites"], roots.get("sites") or layouts.ROOTS["sites"]}:
+    for root in _roots("sites", roots):
         for path in [*glob.glob(f"{root}/*/releases/*/release.json"), *glob.glob(f"{root}/*/builds/*/build.json")]:
             name = os.path.relpath(path, root).split(os.sep)[0]
             if re.fullmatch(NAME, name) and files.is_ours(path):
@@ -84,10 +84,15 @@ def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
 
 def _of_data(roots: Mapping[str, str]) -> Iterator[str]:
     """Return the data directories of removed sites: their owner is an account with the site's name."""
-    for root in {layouts.ROOTS["state"], roots.get("state") or layouts.ROOTS["state"]}:
+    for root in _roots("state", roots):
         for name in files.names(root):
             if re.fullmatch(NAME, name) and os.lstat(f"{root}/{name}").st_uid == _uid(f"site-{name}"):
                 yield name
+
+
+def _roots(kind: str, roots: Mapping[str, str]) -> list[str]:
+    """Return the default root of `kind`, and the configured one if it is another."""
+    return sorted({layouts.ROOTS[kind], roots.get(kind) or layouts.ROOTS[kind]})
 
 
 def _traced(name: str, roots: Mapping[str, str]) -> FoundSite:

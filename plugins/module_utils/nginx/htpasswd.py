@@ -67,7 +67,7 @@ def fits(password: str, found: str) -> bool:
 
 def hashed(password: str, salt: str = "") -> str:
     """Return the hash of a password, with a new salt if none is given."""
-    salt = salt or "".join(secrets.choice(_DIGITS) for _ in range(_SALT))
+    salt = salt or "".join(secrets.choice(_DIGITS) for _digit in range(_SALT))
     return f"$6${salt}${_encoded(_digest(password.encode(), salt.encode()))}"
 
 

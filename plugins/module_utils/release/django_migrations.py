@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A program of its own, not part of a module: it prints its result.
+# pylint: disable=ansible-bad-function
 """List and apply a project's migrations, in one process of the site's own interpreter and user.
 
 `uwsgi_release` sends the text of this file to the interpreter's standard input, so it must not need Ansible. The last

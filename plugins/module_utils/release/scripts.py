@@ -23,6 +23,8 @@ exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user}
   --setenv=DJANGO_SETTINGS_MODULE={settings} --setenv=PYTHONPATH={root}/current/overlay \\
   --setenv=HOME={state} {python} -m django "$@"
 """
+# A file of a package does not begin with it.
+SHEBANG = "#!/usr/bin/python3\n"
 LIST_BEGINS = "# --- list ---\n"
 BACKGROUND_BEGINS = "# --- background ---\n"
 
@@ -57,7 +59,7 @@ def render(release: Release, here: str = "") -> dict[str, str]:
         manage = manage.replace(f"{layout.root}/current", here).replace(
             "its current release", f"its release {release.id}"
         )
-    program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
+    program = SHEBANG + inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
     if release.background:
         # Only then, so that the text of other sites does not change.
         program += "\n" + inspect.getsource(list_background).partition(BACKGROUND_BEGINS)[2]

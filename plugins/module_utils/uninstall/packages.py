@@ -107,7 +107,7 @@ def removable(names: set[str], staying: set[str], needs: Callable[[set[str]], se
 def owners(run: file_set.Run, path: str) -> set[str]:
     """Return the packages that a file or directory belongs to."""
     found: set[str] = set()
-    for name in {path, os.path.realpath(path)}:
+    for name in dict.fromkeys((path, os.path.realpath(path))):
         if file_set.which("dpkg-query"):
             status, out, _err = run(["dpkg-query", "--search", name])
             found.update(

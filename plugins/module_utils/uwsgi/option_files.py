@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from xml.etree import ElementTree
 
 # Suffixes of files that uWSGI accepts as an option's value: the parser's name.
 KINDS = {"ini": "ini", "xml": "xml", "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "skel": "ini"}

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Put the nginx.conf of the installed package where copies of replaced files are kept. Nothing is installed for it.
 set -eu
 path=/etc/nginx/nginx.conf
@@ -19,6 +20,7 @@ else
     rpm2archive - <"$1" | gzip -cd >files.tar
 fi
 tar -xf files.tar ".$path"
+# shellcheck disable=SC2174  # the directory above it is public
 mkdir -p -m 0700 "$kept"
 mkdir -p "$kept${path%/*}"
 mv ".$path" "$kept$path.new"

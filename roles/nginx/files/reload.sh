@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Reload nginx and make sure that it took the configuration. systemctl reports success as soon as the signal is sent; a
 # master that cannot bind a port writes so into its log and goes on with what it had. One that can has new workers.
 # With `try-` as the argument an nginx that does not run is left alone. One that did not run before it failed to start is

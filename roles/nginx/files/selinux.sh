@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Install the policy module in the file $1, or take it out again where the file is gone: then what was installed was refused.
 # semodule runs in a domain of its own, which by Debian's policy may not map a file below /etc/selinux; below /usr it may by every
 # policy.
