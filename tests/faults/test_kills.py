@@ -100,7 +100,7 @@ CHAINS = [
             Stage("written", Point(RELEASE, "prepare", "return")),
             Stage("before the units", Point(RELEASE, "install")),
             Stage("starting", during("start")),
-            Stage("during the health check", Point(RELEASE, "wait_until_healthy")),
+            Stage("before the health check", Point(RELEASE, "wait_until_healthy")),
             Stage("before the switch", Point(RELEASE, "switch")),
             Stage("between previous and current", Point(STEPS, "link", nth=2)),
             Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
@@ -114,7 +114,7 @@ CHAINS = [
         "release on TCP ports",
         environment,
         (
-            Stage("during the health check of the probe", Point(RELEASE, "wait_until_healthy")),
+            Stage("before the health check of the probe", Point(RELEASE, "wait_until_healthy")),
             Stage("stopping the probe", during("stop")),
             Stage("before the switch", Point(RELEASE, "switch")),
             Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
