@@ -126,11 +126,11 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "",
         "# Under load",
         "",
-        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), shared by the load,",
-        f"ansible-playbook and the host ({PLATFORM}, in a container). There are four sites: one with a unix socket, one",
-        "with a TCP port, one with two TCP ports, and one whose code is used in place. Every deploy includes all four.",
-        f"wrk uses {CONNECTIONS} connections per site to request the page and its style sheet; every ninth request is an",
-        f"upload. A connection pauses for about {PAUSE} ms between two requests.",
+        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), shared by the",
+        f"load, ansible-playbook and the host ({PLATFORM}, in a container). There are four sites: one with a unix",
+        "socket, one with a TCP port, one with two TCP ports, and one whose code is used in place. Every deploy",
+        f"includes all four. wrk uses {CONNECTIONS} connections per site to request the page and its style sheet;",
+        f"every ninth request is an upload. A connection pauses for about {PAUSE} ms between two requests.",
         "",
         f"During a deploy, the p99 may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms if that is more:",
         "on an idle machine, the steady p99 is shorter than the delay that the start of one Python process causes.",
@@ -153,8 +153,8 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "|---|--:|--:|--:|",
         *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
-        "`make load` and `make faults` run the short tests, which are part of `make test`. They are in `tests/load` and",
-        "`tests/faults` of the repository.",
+        "`make load` and `make faults` run the short tests, which are part of `make test`. They are in `tests/load`",
+        "and `tests/faults` of the repository.",
     ]
     return "\n".join(lines) + "\n"
 
