@@ -16,7 +16,7 @@ from sites import Inventory, Project, site
 HERE = Path(__file__).parent
 DISK = ROOT / ".cache/vm"
 DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
-# The SELinux domains of nginx, and of uWSGI in Debian's and in Fedora's policy. Their files' types begin with OWN_FILES.
+# The SELinux domains of nginx, and of uWSGI in Debian's and in Fedora's policy. File types begin with OWN_FILES.
 OWN_DOMAINS, OWN_FILES = ("httpd_t", "initrc_t", "unconfined_service_t"), "httpd_"
 # Directories that no policy has rules for.
 MOVED = {"sites": "/srv/web/sites", "state": "/srv/web/state", "config": "/etc/web", "run": "/run/web"}
