@@ -83,7 +83,7 @@ def test_changed_domains_get_a_new_certificate_without_a_failed_request(served: 
         run = served.converge()
     assert run.changed > 0
     assert served.shown("shop").names == {"shop.example", "www.shop.example", "new.shop.example"}
-    assert served.authority.orders == orders + 1, "not only one site got a new certificate"
+    assert served.authority.orders == orders + 1, "expected exactly one new certificate"
     assert len(shop.answers) > 20
     assert not shop.failures, shop.failures
     assert not own.failures, own.failures

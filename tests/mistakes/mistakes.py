@@ -107,7 +107,7 @@ MISTAKES = [
         "none",
         keys={"source": {"directory": "/nowhere/shop"}},
     ),
-    # The way to the host.
+    # Access to the host.
     Mistake(
         "no `become`",
         "the run needs root, but is deploy on this host; set `become: true` for it (in the inventory ansible_become: "

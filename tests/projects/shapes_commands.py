@@ -59,7 +59,7 @@ COMMANDS = [
         keys={"release": ["migrate", {"manage": "createcachetable"}]},
         told="from the cache table",
     ),
-    # With the distribution's Node.js, but without its npm, which is four hundred packages on Debian; `vite` uses npm.
+    # With the distribution's Node.js, but without npm, which is four hundred packages on Debian; `vite` uses npm.
     Shape(
         "german",
         files={
