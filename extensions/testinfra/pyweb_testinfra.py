@@ -1,6 +1,6 @@
-"""Fixtures of pytest-testinfra for sites of this collection: ask a site from outside, and ask its doctor.
+"""Fixtures of pytest-testinfra for sites of this collection: send requests to a site, and run its doctor.
 
-With this directory on PYTHONPATH, a conftest.py takes them with `pytest_plugins = ["pyweb_testinfra"]`.
+With this directory on PYTHONPATH, a conftest.py loads them with `pytest_plugins = ["pyweb_testinfra"]`.
 docs/how-to-molecule.md shows how to use them in another repository.
 """
 
@@ -18,7 +18,7 @@ import pytest
 
 JOURNAL_LINES = 40
 SECONDS = 15
-# Nothing is sent: the kernel only chooses the address that it would use.
+# This sends nothing: the kernel only chooses the address that it would use.
 OWN_ADDRESS = """
 from socket import AF_INET, SOCK_DGRAM, socket
 probe = socket(AF_INET, SOCK_DGRAM)
@@ -29,7 +29,7 @@ print(probe.getsockname()[0])
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, whatever its status. The names of its headers are in lowercase."""
+    """An HTTP response with any status. The names of its headers are in lowercase."""
 
     status: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests pages of a host under the name of a site, whatever DNS says. Certificates are not verified."""
+    """Requests pages of a site by its domain, independently of DNS. Certificates are not verified."""
 
     address: str
     tls: bool = False
@@ -53,7 +53,7 @@ class Client:
         body: str | bytes | None = None,
         timeout: float = SECONDS,
     ) -> Answer:
-        """Return the answer. A refused connection or handshake raises OSError."""
+        """Return the response. A refused connection or handshake raises OSError."""
         connection = HTTPConnection(self.address, port or (443 if self.tls else 80), timeout=timeout)
         try:
             connection.connect()
@@ -71,25 +71,25 @@ class Client:
 
 @pytest.fixture
 def address(host: Any) -> str:
-    """The host's IPv4 address, as the machine that runs the tests reaches it."""
+    """Return the IPv4 address at which the tests reach the host."""
     return address_of(host)
 
 
 @pytest.fixture
 def http(address: str) -> Client:
-    """Ask from outside: `http("shop.example.com", "/healthz").status`."""
+    """Send a request from outside: `http("shop.example.com", "/healthz").status`."""
     return Client(address)
 
 
 @pytest.fixture
 def https(address: str) -> Client:
-    """Ask from outside over TLS: `https("shop.example.com", "/healthz").status`."""
+    """Send a request from outside over TLS: `https("shop.example.com", "/healthz").status`."""
     return Client(address, tls=True)
 
 
 @pytest.fixture
 def faults(host: Any) -> Callable[[str], list[str]]:
-    """Ask the doctor on the host: `faults("shop")` is a list of texts, one for each fault; [] for a healthy site."""
+    """Run the doctor on the host: `faults("shop")` is a list of texts, one for each fault; [] for a healthy site."""
 
     def ask(site: str) -> list[str]:
         done = _as_root(host, "pyweb doctor --json %s", site)
@@ -101,7 +101,7 @@ def faults(host: Any) -> Callable[[str], list[str]]:
 
 
 def address_of(host: Any) -> str:
-    """Return the address of a host of testinfra: that of its SSH connection, or of a container its own one."""
+    """Return the address of a host of testinfra: that of its SSH connection, or the container's own."""
     name = _connected(host.backend)
     if name:
         return socket.gethostbyname(name)
@@ -109,7 +109,7 @@ def address_of(host: Any) -> str:
 
 
 def _connected(backend: Any) -> str:
-    """Return the name or the address that SSH connects to; '' for a connection without one."""
+    """Return the name or address to which SSH connects; '' for a connection without one."""
     if backend.NAME == "ansible":
         variables = backend.get_variables()
         kind = str(variables.get("ansible_connection", "ssh")).rpartition(".")[2]

@@ -14,7 +14,7 @@ from host import BUNDLE, BUNDLE_THERE, PLAY_SECONDS, ROOT, Host, Run
 
 
 def play_many(hosts: Sequence[Host], sites: Sequence[Mapping[str, Any]], work: Path) -> Run:
-    """Run site.yml for all hosts. `changed` counts the changes of all of them."""
+    """Run site.yml for all hosts. `changed` is the sum of their changes."""
     trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
     variables = {
         "ansible_connection": "community.docker.docker",

@@ -1,4 +1,4 @@
-"""What `make bench` shows: the budgets, and for each kind of run where its seconds went."""
+"""The report of `make bench`: the budgets, and where the seconds of each kind of run went."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from steps import Module
 
 MARK = "<!-- Written by `make bench` from here on. -->\n"
-# A task or a step that takes less than this many seconds is summed up with the others of its kind.
+# Tasks and steps that take less than this many seconds are added up.
 SHOWN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A measured value and the most that it may be; `times` says what it was made of."""
+    """A measured value and its maximum; `times` shows the times from which it was computed."""
 
     what: str
     value: float
@@ -31,7 +31,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Profile:
-    """One run, in which the steps inside the modules were noted: its seconds, those of its tasks, its module calls."""
+    """A run in which the steps of the modules were recorded: its seconds, those of its tasks, and its module calls."""
 
     name: str
     seconds: float
@@ -40,7 +40,7 @@ class Profile:
 
 
 def tasks(output: str) -> list[tuple[str, float]]:
-    """Return the seconds of each task of a run, from what the JSON callback printed, in order."""
+    """Return the seconds of each task of a run, in order, from the output of the JSON callback."""
     told = json.JSONDecoder().raw_decode(output[output.find("{\n") :])[0]
     found = []
     for task in (task["task"] for play in told["plays"] for task in play["tasks"]):
@@ -60,7 +60,7 @@ def text(budgets: list[Budget]) -> str:
 
 
 def write(page: Path, budgets: list[Budget], profiles: list[Profile], machine: str) -> None:
-    """Write the tables behind the mark of the page; what stands before it is written by hand."""
+    """Write the tables after the mark of the page; the text before it is written by hand."""
     before = page.read_text(encoding="utf-8").partition(MARK)[0]
     rows = [
         f"| {budget.what} | {budget.value:.2f} | {budget.most} | {'met' if budget.is_met else '**missed**'} "
@@ -73,7 +73,7 @@ def write(page: Path, budgets: list[Budget], profiles: list[Profile], machine: s
 
 
 def profile_tables(profiles: list[Profile]) -> str:
-    """Return a section a profile: its seconds by task, then by step inside its modules."""
+    """Return a section for each profile: its seconds by task, then by step of its modules."""
     return "".join(f"\n{line}" if line else "\n" for profile in profiles for line in _profile(profile)) + "\n"
 
 
@@ -96,14 +96,14 @@ def _profile(profile: Profile) -> list[str]:
 
 
 def _words(words: list[str]) -> str:
-    """Return a command in a few words: the program without its directory, and what follows."""
+    """Return a command, shortened, with its program without the directory."""
     shown = [os.path.basename(words[0]), *words[1:]] if words else []
     short = " ".join(" ".join(shown).split())
     return _cell(short if len(short) <= 60 else short[:59] + "…").replace("`", "'")
 
 
 def _cell(text: str) -> str:
-    """Return a text that does not end a cell of a table."""
+    """Escape a text for a cell of a table."""
     return text.replace("|", "\\|")
 
 

@@ -1,13 +1,13 @@
 """Measure the budgets and where the seconds go: `make bench`. Writes the tables of docs/bench.md.
 
-A shell script that types the tutorial's steps (tutorial.sh) and the collection each take a bare container to a served
-site, in turns, so that all meet the same machine and the same caches; a playbook of the same steps with Ansible's own
-modules (plain.yml) does so once. Then the collection's second run, a code deploy, a rollback, a second run of eleven
-sites and one of ten hosts are timed, and the module calls of each are counted on the host. Every time is the median of
-RUNS runs (5). At the end each kind of run is done once more, with the steps inside the modules noted; that one is not
-timed. Exits with 1 when a budget is missed.
+A shell script with the tutorial's steps (tutorial.sh) and the collection alternately turn a bare container into a
+served site, so that both have the same machine and caches; a playbook with the same steps and Ansible's own modules
+(plain.yml) does so once. Then the collection's second run, a code deploy, a rollback, a second run of eleven sites and
+one of ten hosts are timed, and their module calls are counted on the host. Every time is the median of RUNS runs (5).
+At the end, each kind of run is repeated with the steps of the modules recorded; these runs are not in the medians.
+Exits with 1 if a budget is missed.
 
-RUNS=1 HOSTS=2 is for development: it measures all once, holds the budgets, and writes nothing.
+RUNS=1 HOSTS=2 is for development: it measures everything once, checks the budgets, and writes nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ PAGE = ROOT / "docs/bench.md"
 
 @dataclass
 class Bench:
-    """The bare hosts of a run, one after the other, and a copy of the example that deploys change.
+    """The bare hosts that are used one after the other, and a copy of the example that deploys change.
 
-    What is done with is kept, stopped, until the end: for minutes after many files were removed, ext4 without a journal
-    takes up to 20 times as long to make new ones (it passes by inodes that were freed lately).
+    Used hosts are stopped, but kept until the end: after many files were removed, ext4 without a journal takes up to 20
+    times as long to create new ones for some minutes, because it skips recently freed inodes.
     """
 
     work: Path
@@ -57,7 +57,7 @@ class Bench:
         return self.work / "mysite"
 
     def bare(self) -> Host:
-        """Return a host that nobody has touched; the one before it is stopped."""
+        """Return a new host, and stop the one before it."""
         if self.hosts:
             docker("kill", self.hosts[-1].name)
         self.hosts.append(Host(f"{PREFIX}-bench-{len(self.hosts) + 1}", f"pyweb-{PLATFORM}:bare", self.work))
@@ -95,7 +95,7 @@ def main() -> int:
 def measure(bench: Bench) -> int:
     shutil.copytree(ROOT / "examples/mysite", bench.code)
     seconds, first = first_runs(bench)
-    say("the first run once more, with its steps noted")
+    say("the first run again, with its steps recorded")
     host = bench.bare()
     steps.install(host)
     profiles = [profiled("first converge", host, converge(bench, host))]
@@ -104,10 +104,10 @@ def measure(bench: Bench) -> int:
     second = [settled(bench, host) for _run in range(RUNS)]
     say(f"{RUNS} deploys of a code change")
     deploys = [deploy(bench, host) for _run in range(RUNS)]
-    say(f"{RUNS} rollbacks, forth and back")
+    say(f"{RUNS} rollbacks, alternating between two releases")
     rollbacks = [play(host, [bench.site()], "rollback.yml") for _run in range(RUNS)]
     play(host, [bench.site()])  # the newest code is live again
-    say("the same once more each, with their steps noted")
+    say("the second run, a deploy and a rollback again, with their steps recorded")
     steps.install(host)
     profiles += [
         profiled("second run", host, settled(bench, host)),
@@ -135,7 +135,7 @@ def measure(bench: Bench) -> int:
 
 
 def first_runs(bench: Bench) -> tuple[dict[str, float], list[Timed]]:
-    """Take bare hosts to a served site, in turns; seconds of the `script` and the `playbook`, and the first runs."""
+    """Set up bare hosts alternately; return the seconds of the `script` and the `playbook`, and the first runs."""
     shell, first = [], []
     for number in range(1, RUNS + 1):
         say(f"round {number} of {RUNS}: the shell script on a bare {PLATFORM} host")
@@ -154,7 +154,7 @@ def budgets(
     rollbacks: list[Timed],
     eleven: Timed,
 ) -> list[report.Budget]:
-    """Hold what was measured against what it may be. `eleven` is the second run of eleven sites."""
+    """Compare the measurements with the budgets. `eleven` is the second run of eleven sites."""
     converged, again, deployed = median(first), median(second), median(deploys)
     script, playbook, hosts = seconds["script"], seconds["playbook"], seconds["hosts"]
     calls = second[0].calls
@@ -166,7 +166,7 @@ def budgets(
         ),
         report.Budget("second run / first converge", again / converged, 1.0, f"{again:.1f} s"),
         report.Budget("module calls of a second run, one site", calls, 6, f"{again:.1f} s"),
-        report.Budget("module calls more for ten sites more", eleven.calls - calls, 0, f"{eleven.seconds:.1f} s"),
+        report.Budget("additional module calls for ten more sites", eleven.calls - calls, 0, f"{eleven.seconds:.1f} s"),
         report.Budget("module calls of a code deploy", deploys[0].calls, 6, f"{deployed:.1f} s"),
         report.Budget("seconds of a code deploy", deployed, 4.5, ""),
         report.Budget("seconds of a rollback", median(rollbacks), 1.8, ""),
@@ -208,10 +208,10 @@ def converge(bench: Bench, host: Host) -> Timed:
 
 
 def settled(bench: Bench, host: Host) -> Timed:
-    """Run site.yml on a host that has all that it wants already."""
+    """Run site.yml on a host on which it must change nothing."""
     timed, run = _play(host, [bench.site()], "site.yml")
     if run.changed:
-        sys.exit(f"a second run changed something, so it was none:\n{run.output[-3000:]}")
+        sys.exit(f"a second run changed something:\n{run.output[-3000:]}")
     return timed
 
 
@@ -222,7 +222,7 @@ def deploy(bench: Bench, host: Host) -> Timed:
 
 @contextlib.contextmanager
 def copies(bench: Bench, host: Host) -> Iterator[list[Host]]:
-    """Run hosts that are like a converged one, from a snapshot of it, which is stopped meanwhile."""
+    """Run copies of a host, from a snapshot; the host itself is stopped meanwhile."""
     image = f"{PREFIX}-bench:converged"
     docker("stop", "--time=20", host.name)
     docker("commit", host.name, image)
@@ -263,20 +263,21 @@ def profiled(name: str, host: Host, timed: Timed) -> report.Profile:
 
 
 def module_calls(host: Host) -> int:
-    """Count the lines that modules write into the journal when they start, one each."""
+    """Count the module calls: each writes a line to the journal when it starts."""
     journal = host.told("journalctl --no-pager --output=short")
     return len(re.findall(r" (?:python3[.\d]*|ansible-\S+)\[\d+\]: (?:ansible-\S+ )?Invoked", journal))
 
 
 def served(host: Host, patience: float = 0) -> None:
-    """The page comes, from outside; or what was timed was no deployment."""
+    """Check that the page is served; otherwise the measured run was not a deployment."""
     deadline = time.monotonic() + patience
-    # As one of ours, or a deploy within the next minute would watch the answers to visitors (health.watch).
+    # With the collection's User-Agent, or a deploy within the next minute would watch the responses to visitors
+    # (health.watch).
     own = {"User-Agent": "pyweb.stack"}
     while (answer := ask(host.address, DOMAIN, headers=own)).status != 200:
         if time.monotonic() > deadline:
             sys.exit(f"{host.name} answered {answer.status} {answer.failure}")
-        time.sleep(0.5)  # asked again until the deadline
+        time.sleep(0.5)  # between two requests until the deadline
 
 
 def median(runs: list[Timed]) -> float:

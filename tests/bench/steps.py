@@ -1,8 +1,8 @@
-"""Time the steps inside modules on a host, without a word about it in the product.
+"""Time the steps of modules on a host, without code for it in the product.
 
-Python runs `pyweb_steps.py` at every start (by a .pth file beside it). There it notes when each program that a module
-starts begins and ends, and for which `step` of its Shell. At the module's end it adds that to a file, which the bench
-reads.
+Python runs `pyweb_steps.py` at every start, because of a .pth file beside it. It records when each program that a
+module starts begins and ends, and the `step` of its Shell. At the end of the module it appends that to a file, which
+the bench reads.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from host import Host
 
 NOTES = "/run/pyweb-steps.jsonl"
 
-# Runs on the host's own Python, 3.9 or newer, in the virtualenvs of sites not at all. A process that is no module of
-# ours leaves no note. Programs that are started and waited for by `subprocess` are all that a module starts.
+# Runs on the host's own Python, 3.9 or newer, but not in the virtualenvs of sites. A process that is not a module of
+# the collection records nothing. Modules start programs only with `subprocess`.
 AGENT = f'''
 import atexit, json, os, re, subprocess, sys, time
 
@@ -23,7 +23,7 @@ BEGAN = time.monotonic()
 NOTED = []
 
 def module():
-    """The module's name, from the archive that Ansible runs it from."""
+    """Return the module's name, from the archive from which Ansible runs it."""
     for path in sys.path:
         found = re.search(r"ansible_(?:[a-z]+\\.[a-z]+\\.)?([a-z_]+)_payload", path)
         if found:
@@ -31,7 +31,7 @@ def module():
     return ""
 
 def step(frame):
-    """The step of the Shell that starts a program; the function's name where it is started otherwise."""
+    """Return the step of the Shell that starts a program, or the name of the function that does."""
     first = ""
     while frame is not None:
         name = frame.f_globals.get("__name__") or ""
@@ -43,7 +43,7 @@ def step(frame):
     return first
 
 def started(words):
-    """What runs in a sandbox (host/confined.py), without what puts it there; other commands as they are."""
+    """Return a command without the words that run it in a sandbox (host/confined.py)."""
     if "systemd-run" not in words or "-S" not in words:
         return words
     return ["sandbox:", *words[words.index("-S") + 5 :]]
@@ -74,7 +74,7 @@ atexit.register(write)
 
 @dataclass(frozen=True)
 class Step:
-    """A program that a module ran: for which step, what, when it began within the module and how long it took."""
+    """A program that a module ran: the step, the command, when it began within the module and how long it took."""
 
     step: str
     words: list[str]
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Module:
-    """A module call on the host, from the start of its Python to its end. A program that it left running has 0 s."""
+    """A module call on the host, from the start of its Python to its end. A program that is still running has 0 s."""
 
     name: str
     seconds: float
@@ -93,19 +93,19 @@ class Module:
 
 
 def install(host: Host) -> None:
-    """Make the system's Python of the host note what modules start."""
+    """Make the system Python of the host record the programs that modules start."""
     folder = _packages(host)
     host.told(f"cat > {folder}/pyweb_steps.py", AGENT)
     host.told(f"cat > {folder}/pyweb_steps.pth", "import pyweb_steps\n")
 
 
 def remove(host: Host) -> None:
-    """Let the host run modules as everywhere else."""
+    """Stop recording on the host."""
     host.told(f"rm -f {_packages(host)}/pyweb_steps.*")
 
 
 def taken(host: Host) -> list[Module]:
-    """The module calls since the last look, in order."""
+    """Return the module calls since the last call of this function, in order."""
     notes = host.told(f"cat {NOTES} 2>/dev/null; rm -f {NOTES}")
     modules = []
     for note in map(json.loads, notes.splitlines()):
@@ -118,6 +118,6 @@ def taken(host: Host) -> list[Module]:
 
 
 def _packages(host: Host) -> str:
-    """Return the directory of the packages that the system's Python has from the distribution."""
+    """Return the directory of the distribution's packages for the system Python."""
     script = "import site; print([path for path in site.getsitepackages() if 'local' not in path][0])"
     return host.told(f'python3 -c "{script}"')

@@ -1,7 +1,6 @@
 #!/bin/sh
-# The tutorial's steps typed one after the other, on a bare Debian: what the roles are measured against. Runs on the host,
-# as root; the project lies in /srv/mysite already. Takes the site from nothing to served, once, with nothing of what
-# makes a deployment one (no user, no health, no rollback).
+# The tutorial's steps one after the other, on a bare Debian, to compare the roles with. Runs on the host, as root; the
+# project is already in /srv/mysite. It sets the site up once, without a user, a health check or a rollback.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 domain=$1

@@ -1,4 +1,4 @@
-"""A browser without a window, driven through its debugging pipe: no package is needed, only the program."""
+"""A headless browser, controlled through its debugging pipe. This needs only the program, no Python package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Visit:
     """What happened while a page was loaded."""
 
     errors: list[str] = field(default_factory=list)
-    # Address to status, of the page and of everything that it loaded.
+    # The URL and status of the page and of everything that it loaded.
     answers: dict[str, int] = field(default_factory=dict)
 
 
 class Browser:
-    """One process of Chromium with one tab."""
+    """A process of Chromium with one tab."""
 
     def __init__(self, profile: str) -> None:
         name = next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -35,7 +35,7 @@ class Browser:
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         options += ["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"]
         options += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-        # The protocol wants the descriptors 3 and 4.
+        # The protocol uses the file descriptors 3 and 4.
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{back}', "chromium", name, *options],
             pass_fds=(theirs, back),
@@ -60,10 +60,10 @@ class Browser:
         os.close(self.receiver)
 
     def visit(self, address: str) -> Visit:
-        """Load a page and wait until its scripts have had their turn."""
+        """Load a page and wait until its scripts have run."""
         self.events.clear()
         fault = self.call("Page.navigate", url=address).get("errorText")
-        self.wait(lambda: any(event["method"] == "Page.loadEventFired" for event in self.events), f"{address} loads")
+        self.wait(lambda: any(event["method"] == "Page.loadEventFired" for event in self.events), f"{address} to load")
         self.evaluate("new Promise(done => setTimeout(done, 50))")
         found = Visit(errors=[fault] if fault else [])
         for event in self.events:
@@ -74,14 +74,14 @@ class Browser:
         return found
 
     def evaluate(self, script: str) -> Any:
-        """Return what a JavaScript expression gives in the page, as JSON."""
+        """Return the value of a JavaScript expression in the page."""
         done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in done:
             raise AssertionError(f"{script}: {done['exceptionDetails']}")
         return done["result"].get("value")
 
     def until(self, script: str, what: str) -> Any:
-        """Return what an expression gives once that is true."""
+        """Wait until an expression is true, and return its value."""
         found: list[Any] = []
 
         def is_true() -> bool:
@@ -92,7 +92,7 @@ class Browser:
         return found[0]
 
     def window(self, width: int, height: int, dark: bool = False) -> None:
-        """Look at the next pages through a window of this size, with this preference."""
+        """Show the next pages in a window of this size, with this color scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -127,13 +127,13 @@ class Browser:
         end = time.monotonic() + SECONDS
         while not is_so():
             if time.monotonic() > end:
-                raise AssertionError(f"not within {SECONDS} s: {what}")
+                raise AssertionError(f"timed out after {SECONDS} s, waiting for {what}")
             time.sleep(poll)
-            self.call("Runtime.evaluate", expression="0")  # reads the events that have come meanwhile
+            self.call("Runtime.evaluate", expression="0")  # reads the events that have arrived meanwhile
 
 
 def error_of(event: dict[str, Any]) -> list[str]:
-    """Return what an event says of an error: an exception, console.error, a file that could not be loaded."""
+    """Return the error that an event reports: an exception, console.error, or a file that could not be loaded."""
     params = event.get("params", {})
     method = event.get("method")
     if method == "Runtime.exceptionThrown":

@@ -1,4 +1,4 @@
-"""The built site behind a plain server of files, and a browser."""
+"""The built site behind a simple HTTP server, and a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SITE = Path(__file__).resolve().parents[2] / "build/site"
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the browser notes the statuses."""
+        """Log nothing; the browser records the statuses."""
 
 
 @pytest.fixture(scope="session")

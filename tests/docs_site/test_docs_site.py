@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chromium import Browser
 
-# Sphinx writes these; nobody looks for them in the navigation.
+# Sphinx writes these pages; they are not in the navigation.
 NO_PAGES = {"search.html", "genindex.html"}
 PICTURE = "document.querySelector('article img[src*=chain]')"
 NAVIGATION = "[...document.querySelectorAll('.sidebar-tree a')].map(link => link.href.split('#')[0])"
@@ -27,7 +27,7 @@ def test_every_page_of_the_navigation_loads_without_an_error(browser: Browser, a
     pages = sorted(set(browser.evaluate(NAVIGATION)))
     built = {path.relative_to(site).as_posix() for path in site.rglob("*.html")} - NO_PAGES
     listed = {page.removeprefix(address) for page in pages}
-    assert built - {"index.html"} <= listed, "built, and not in the navigation"
+    assert built - {"index.html"} <= listed, "pages were built that are not in the navigation"
     faults = []
     for page in [address, *pages]:
         visit = browser.visit(page)
@@ -38,7 +38,7 @@ def test_every_page_of_the_navigation_loads_without_an_error(browser: Browser, a
             if not url.startswith((address, "data:")):
                 faults.append(f"{page}: loads {url} from elsewhere")
         if page not in visit.answers:
-            faults.append(f"{page}: no answer was seen")
+            faults.append(f"{page}: no response was recorded")
         if not browser.evaluate("document.title && document.querySelector('h1').innerText"):
             faults.append(f"{page}: no title")
     assert not faults, "\n".join(faults)
@@ -49,21 +49,21 @@ def test_every_page_of_the_navigation_loads_without_an_error(browser: Browser, a
     ("words", "page"),
     [("502", "symptoms.html"), ("rollback", "deploys.html"), ("nginx_catch_all", "reference/nginx_role.html")],
 )
-def test_the_search_finds(browser: Browser, address: str, site: Path, way: str, words: str, page: str) -> None:
+def test_the_search_finds_a_page(browser: Browser, address: str, site: Path, way: str, words: str, page: str) -> None:
     start = address if way == "server" else f"{site.as_uri()}/"
     browser.visit(f"{start}search.html?q={words}")
     browser.until(f"{RESULTS}.length > 0", f"results for {words}")
-    # The list grows result by result.
-    browser.until(f"{RESULTS}.some(target => target.split(/[?#]/)[0] === '{page}')", f"{page} among them")
+    # The results are added one by one.
+    browser.until(f"{RESULTS}.some(target => target.split(/[?#]/)[0] === '{page}')", f"{page} in the results")
 
 
-def test_a_search_without_a_result_says_so(browser: Browser, address: str) -> None:
+def test_a_search_without_results_shows_a_message(browser: Browser, address: str) -> None:
     browser.visit(f"{address}search.html?q=77345")
     browser.until("document.querySelector('#search-results').innerText.includes('did not match')", "the message")
     assert browser.evaluate(RESULTS) == []
 
 
-def test_dark_and_light_follow_the_reader(browser: Browser, address: str) -> None:
+def test_the_color_scheme_follows_the_readers_preference(browser: Browser, address: str) -> None:
     background = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
     browser.visit(address)
     assert min(browser.evaluate(background)) > 230
@@ -74,7 +74,7 @@ def test_dark_and_light_follow_the_reader(browser: Browser, address: str) -> Non
 
 
 @pytest.mark.parametrize("page", ["", "site.html", "doctor-codes.html", "reference/nginx_role.html", "deploys.html"])
-def test_a_phone_shows_the_whole_width(browser: Browser, address: str, page: str) -> None:
+def test_pages_fit_the_width_of_a_phone(browser: Browser, address: str, page: str) -> None:
     browser.window(*PHONE)
     browser.visit(address + page)
     assert browser.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

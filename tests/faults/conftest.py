@@ -1,4 +1,4 @@
-"""Two sites on a host whose modules can be stopped at any point, or killed there."""
+"""Two sites on a host on which modules can be stopped or killed at any point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a host while nobody deploys, or while somebody does: processes killed, a full disk, a power cut."""
+"""Accidents between and during deploys: killed processes, a full disk, a power failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BACK_SECONDS = 2.0
 
 
 def worker(world: World, site: str) -> str:
-    """One of the workers: the children of the master."""
+    """Return the command that finds a worker, which is a child of the master."""
     return f"pgrep --oldest --parent $({master(world, site)})"
 
 
@@ -33,7 +33,9 @@ def nginx(world: World, site: str) -> str:
 
 @pytest.mark.parametrize("site", ["unix", "tcp"])
 @pytest.mark.parametrize("victim", [worker, master, nginx], ids=lambda victim: victim.__name__)
-def test_killed_process_is_back_in_two_seconds(world: World, victim: Callable[[World, str], str], site: str) -> None:
+def test_a_killed_process_is_replaced_within_two_seconds(
+    world: World, victim: Callable[[World, str], str], site: str
+) -> None:
     find = victim(world, site)
     old = world.host.told(find)
     assert int(old) > 1
@@ -41,7 +43,7 @@ def test_killed_process_is_back_in_two_seconds(world: World, victim: Callable[[W
     world.host.told(f"kill -KILL {old}")
     killed = time.monotonic()
     good_since = 0.0
-    # Good is what stays good: ten answers in a row, each asked with a new connection.
+    # The site is back after ten good responses in a row, each over a new connection.
     row = 0
     while row < 10:
         asked = time.monotonic()
@@ -49,21 +51,23 @@ def test_killed_process_is_back_in_two_seconds(world: World, victim: Callable[[W
             row, good_since = row + 1, good_since or asked
         else:
             row, good_since = 0, 0.0
-        assert time.monotonic() - killed < 10, f"{victim.__name__} of {site} was killed and nobody serves"
-        time.sleep(0.02)  # between two questions; the time of the first good answer is what is judged
+        assert time.monotonic() - killed < 10, f"{victim.__name__} of {site} was killed, and the site does not answer"
+        time.sleep(0.02)  # between two requests; the result depends on the time of the first good response
     assert good_since - killed < BACK_SECONDS
-    # Not only do the others serve: the one that was killed is replaced, as soon as its parent has noticed.
+    # The other processes may have answered, so check that the killed one is replaced as well.
     while world.host.told(find) == old:
-        assert time.monotonic() - killed < 2 * BACK_SECONDS, f"{victim.__name__} of {site} was killed and not replaced"
-        time.sleep(0.1)  # asked again until the deadline
+        assert time.monotonic() - killed < 2 * BACK_SECONDS, (
+            f"{victim.__name__} of {site} was killed, and was not replaced"
+        )
+        time.sleep(0.1)  # between two checks until the deadline
     world.assert_whole(site)
 
 
 # --- the whole host ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("power_fails", [False, True], ids=["reboot", "power cut"])
-def test_current_release_is_served_after_a_boot(world: World, power_fails: bool) -> None:
+@pytest.mark.parametrize("power_fails", [False, True], ids=["reboot", "power failure"])
+def test_the_live_release_is_served_after_a_reboot(world: World, power_fails: bool) -> None:
     before = {site: (world.current(site), world.version(site)) for site in world.sites}
     world.host.restart(kill=power_fails)
     wait_until_served(world)
@@ -75,8 +79,8 @@ def test_current_release_is_served_after_a_boot(world: World, power_fails: bool)
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("function", ["switch", "drain"], ids=["before the switch", "after the switch"])
-def test_power_cut_during_a_deploy(world: World, function: str) -> None:
-    """What boots is what `current` names, the old or the new release, and the next run completes."""
+def test_a_complete_release_boots_after_a_power_failure_during_a_deploy(world: World, function: str) -> None:
+    """It is the one that `current` names, old or new, and the next run completes the deploy."""
     number = world.new_code()
     version = world.version("unix")
     breakpoints.arm(world.host, Point("module_utils.release", function))
@@ -95,15 +99,15 @@ def wait_until_served(world: World, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while any(world.ask(site, "/healthz").status != 200 for site in world.sites):
         assert time.monotonic() < deadline, f"not served {seconds} s after the boot"
-        time.sleep(0.1)  # asked again until the deadline
+        time.sleep(0.1)  # between two checks until the deadline
 
 
-# --- a deploy beside requests, and beside another ---------------------------------------------------------------------
+# --- a deploy during requests, and during another deploy --------------------------------------------------------------
 
 
 @pytest.mark.same_everywhere
-def test_deploy_gives_way_to_requests(world: World) -> None:
-    """What it does itself has a niceness of 10; the uWSGI that it started has none, and none that serves already."""
+def test_requests_have_priority_over_a_deploy(world: World) -> None:
+    """The deploy has a niceness of 10; the uWSGI processes, old and new, have 0."""
     world.new_code()
     breakpoints.arm(world.host, Point("module_utils.release", "switch"))
     playing = world.host.begin(world.sites["unix"].sites, DEPLOY)
@@ -117,19 +121,19 @@ def test_deploy_gives_way_to_requests(world: World) -> None:
 
 
 @pytest.mark.same_everywhere
-def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
-    """The second waits while the first stands in the middle of its release, and both end well."""
+def test_the_second_of_two_concurrent_runs_waits_for_the_first(world: World) -> None:
+    """It waits while the first one is stopped in the middle of its release, and both succeed."""
     world.new_code()
     breakpoints.arm(world.host, Point("module_utils.release", "switch"))
     with world.prober("unix") as prober:
         first = world.host.begin(world.sites["unix"].sites, DEPLOY)
         process = breakpoints.wait(world.host, first)
         second = world.host.begin(world.sites["unix"].sites, DEPLOY)
-        # It has come to the lock, which the first holds: one of its modules sleeps and tries again.
+        # The second run has reached the lock that the first holds: a module sleeps and tries again.
         holders = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /run/pyweb.stack/site-unix.lock || true"
         deadline = time.monotonic() + 60
         while world.host.told(holders) != "2":
-            assert time.monotonic() < deadline, "the second run never came to the lock"
+            assert time.monotonic() < deadline, "the second run did not reach the lock"
             time.sleep(0.2)
         assert second.process.poll() is None
         breakpoints.resume(world.host, process)
@@ -139,12 +143,12 @@ def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
     world.assert_settled("unix")
 
 
-# --- what lies around -------------------------------------------------------------------------------------------------
+# --- files left on the host -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Stale:
-    """Something that a crash or an administrator left on the host, by a script; $site and $root are set."""
+    """Something that a crash or an administrator left on the host. The script makes it; $site and $root are set."""
 
     name: str
     script: str
@@ -159,10 +163,12 @@ STALE = [
     Stale(
         "build without a manifest", "mkdir -p $root/builds/0123456789ab/src; echo x > $root/builds/0123456789ab/src/x"
     ),
-    Stale("release of no build", "mkdir $root/releases/0123456789ab; ln -s /nowhere $root/releases/0123456789ab/src"),
+    Stale(
+        "release without a build", "mkdir $root/releases/0123456789ab; ln -s /nowhere $root/releases/0123456789ab/src"
+    ),
     Stale("link beside current", "ln -s releases/nowhere $root/.current.new"),
     Stale(
-        "socket of nobody",
+        "socket that nobody listens on",
         "python3 -c 'import socket, sys; socket.socket(1).bind(sys.argv[1])' /run/sites/$site/x.sock",
     ),
     Stale(
@@ -173,13 +179,13 @@ STALE = [
 ]
 
 
-# Each alone in the long form, all at once in the short one.
+# Separately in the long form, all together in the short one.
 LITTER = [[case] for case in STALE] if os.environ.get("FAULTS") == "long" else [STALE]
 
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("cases", LITTER, ids=lambda cases: ", ".join(case.name for case in cases))
-def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale]) -> None:
+def test_leftovers_of_a_crash_do_not_stop_a_deploy(world: World, cases: list[Stale]) -> None:
     for site in world.sites:
         for case in cases:
             world.host.told(f"site={site} root=/opt/sites/{site}; {case.script}")
@@ -191,12 +197,12 @@ def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale]) -> No
         assert not prober.failures, prober.failures
 
 
-# --- what cannot be written -------------------------------------------------------------------------------------------
+# --- a full disk and read-only file systems ---------------------------------------------------------------------------
 
 
 @contextmanager
 def full(world: World, folder: str, spare_kib: int) -> Iterator[None]:
-    """Give a directory a file system of its own that has `spare_kib` left."""
+    """Mount a separate file system on a directory, with `spare_kib` of free space."""
     world.host.told(
         f"size=$(( $(du -sk {folder} | cut -f1) * 5 / 4 + {spare_kib} + 1024 )) && rm -rf /run/aside"
         f" && cp -a {folder} /run/aside && mount -t tmpfs -o size=${{size}}k,mode=0755 tmpfs {folder}"
@@ -238,7 +244,7 @@ def many_locations(world: World) -> None:
 
 @dataclass(frozen=True)
 class Unwritable:
-    """A run that asks for `change` while nothing can be written at `place`; its error has these words."""
+    """A run that makes `change` while nothing can be written at `place`; its error contains these words."""
 
     name: str
     change: Callable[[World], None]
@@ -277,7 +283,7 @@ UNWRITABLE = [
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("case", UNWRITABLE, ids=lambda case: case.name)
-def test_what_cannot_be_written_harms_nothing(world: World, case: Unwritable) -> None:
+def test_a_failed_write_fails_the_run_and_harms_nothing(world: World, case: Unwritable) -> None:
     with world.prober("unix") as prober:
         case.change(world)
         with case.place(world):

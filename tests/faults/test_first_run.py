@@ -1,4 +1,4 @@
-"""The first run on a bare host, while something happens to it."""
+"""The first run on a bare host, when the installation of packages is killed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from host import Host
 from platforms import PLATFORMS
 from sites import Project, site
 
-# nginx's package asks this whether nginx may start, while dpkg waits for it. It notes what dpkg keeps there while it
-# works, and what makes apt-get refuse to work afterwards.
+# nginx's package runs this program to ask whether nginx may start, while dpkg waits for it. It saves the list of the
+# files that dpkg has there while it works; apt-get refuses to work as long as they exist.
 KILLER = """#!/bin/sh
 [ -e /var/tmp/killed ] && exit 0
 ls /var/lib/dpkg/updates > /var/tmp/killed
@@ -34,7 +34,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 @pytest.mark.skipif(PLATFORMS[PLATFORM].pkg_mgr != "apt", reason="only apt installs packages beside a build")
-def test_packages_that_were_killed_beside_the_build_are_finished(bare: Host, project: Project) -> None:
+def test_a_package_installation_that_was_killed_during_the_build_is_completed(bare: Host, project: Project) -> None:
     bare.told("cat > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d", KILLER)
     sites = [site("first", project)]
     run = bare.play(sites)

@@ -1,10 +1,11 @@
-"""A run that is killed anywhere: the site answers all the while, nothing half-made is live, and the next run completes.
+"""A run that is killed at any point: the site keeps answering, nothing incomplete is live, and the next run completes.
 
-Both ends are killed, ansible-playbook with all that it started and the module on the host, while the module stands at a
-point of its code (see breakpoints.py). A new case is one line.
+While the module is stopped at a point of its code (see breakpoints.py), both ends are killed: ansible-playbook with
+everything that it started, and the module on the host. A new case is one line.
 
-In the short form a change is killed at one stage, the next run of it at the next, and so on, until one may end: each
-run finds what the one before has left. In the long form (FAULTS=long) each stage is a change and a repair of its own.
+In the short form, the first run of a change is killed at the first stage, the next run at the next stage, and so on;
+each run finds what the one before has left, and the last one completes. In the long form (FAULTS=long), there is a
+change and a repair for each stage.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from breakpoints import Point
 from two_sites import DEPLOY, WHOLE, World
 
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.host.file_set"
-# Small, and needed by nobody.
+# Versions of a small package that the project does not need.
 TOMLIS = ["2.0.0", "2.0.1", "2.0.2", "2.1.0", "2.2.1"]
 STEPS, FIREWALL = "module_utils.host.files", "module_utils.firewall_change"
 
 
 def dependency(world: World, site: str) -> None:
-    """New code that wants another version of something: otherwise the build takes the virtualenv of the one before."""
+    """Change the code and a dependency: without the latter, the build reuses the virtualenv of the one before."""
     world.new_code()
     wanted = f"tomli=={TOMLIS[world.number % len(TOMLIS)]}"
     world.sites[site] = world.sites[site].with_(packages=[wanted])
@@ -44,13 +45,13 @@ def port(world: World, site: str) -> None:
 
 
 def during(step: str, nth: int = 1) -> Point:
-    """While the `nth` command of this step runs. A second wait, when it has ended, is another function's."""
+    """Return the point at which the `nth` command of this step is running."""
     return Point("subprocess", "wait", step=step, nth=nth)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A point of a run. `anew`: only a further change comes there, because the stages before completed the last."""
+    """A point of a run. `anew`: it needs another change, because the stages before completed the last one."""
 
     name: str
     at: Point
@@ -59,14 +60,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Chain:
-    """What is asked for, of which site, and the stages of it at which the run is killed, in order."""
+    """A change of a site, and the stages at which its runs are killed, in order."""
 
     name: str
     change: Callable[[World, str], None]
     stages: tuple[Stage, ...]
     site: str = "unix"
     playbook: str = DEPLOY
-    # By the same code on every platform; `firewalld` differs by its version.
+    # Whether the code is the same on every platform; firewalld's depends on its version.
     same_everywhere: bool = False
 
 
@@ -99,12 +100,12 @@ CHAINS = [
             Stage("written", Point(RELEASE, "prepare", "return")),
             Stage("before the units", Point(RELEASE, "install")),
             Stage("starting", during("start")),
-            Stage("asking for its health", Point(RELEASE, "wait_until_healthy")),
+            Stage("before the health check", Point(RELEASE, "wait_until_healthy")),
             Stage("before the switch", Point(RELEASE, "switch")),
             Stage("between previous and current", Point(STEPS, "link", nth=2)),
             Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
             Stage("draining", Point(RELEASE, "drain"), anew=True),
-            Stage("stopping the old one", during("stop"), anew=True),
+            Stage("stopping the old release", during("stop"), anew=True),
             Stage("before tidying", Point(RELEASE, "tidy"), anew=True),
             Stage("after the release", Point(RELEASE, "deploy", "return"), anew=True),
         ),
@@ -113,7 +114,7 @@ CHAINS = [
         "release on TCP ports",
         environment,
         (
-            Stage("asking the probe", Point(RELEASE, "wait_until_healthy")),
+            Stage("before the health check of the probe", Point(RELEASE, "wait_until_healthy")),
             Stage("stopping the probe", during("stop")),
             Stage("before the switch", Point(RELEASE, "switch")),
             Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
@@ -143,7 +144,7 @@ CHAINS = [
         playbook=WHOLE,
         stages=(
             Stage("noted", Point(FIREWALL, "_note", "return")),
-            Stage("between for good and now", Point(FIREWALL, "_tolerant", "return")),
+            Stage("between permanent and runtime", Point(FIREWALL, "_tolerant", "return")),
             Stage("before closing", Point(FIREWALL, "change", nth=3), anew=True),
         ),
     ),
@@ -158,9 +159,9 @@ ASKED = [
 
 
 @pytest.mark.parametrize("chain", ASKED)
-def test_killed_runs_harm_nothing(world: World, chain: Chain) -> None:
-    # What other tests left of the code comes live first: after two kills on shared ports three releases may answer, and
-    # nginx looks for the static files of two.
+def test_a_killed_run_harms_nothing_and_the_next_one_completes_it(world: World, chain: Chain) -> None:
+    # First deploy the code that other tests left: after two kills on shared ports, three releases may answer, and nginx
+    # serves the static files of only two.
     if world.version(chain.site) != str(world.number):
         world.host.deploy(world.sites[chain.site].sites, DEPLOY)
     with world.prober(chain.site) as prober:

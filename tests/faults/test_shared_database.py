@@ -1,4 +1,4 @@
-"""Two hosts, one database: both are deployed at once, and each migration is applied once."""
+"""Two hosts share a database: both are deployed at the same time, and each migration is applied once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sites import Project, site
 pytestmark = pytest.mark.same_everywhere
 
 PASSWORD = "correct-horse-1"
-# Slow enough that the other host is sure to come in between; a second time it would fail.
+# Slow enough that the other host reaches it meanwhile; a second time it would fail.
 ONCE = """
 from django.db import migrations
 
@@ -37,7 +37,7 @@ systemctl restart postgresql.service
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Host]:
-    """PostgreSQL on a host of its own; Debian's, whatever the sites' hosts are."""
+    """Run PostgreSQL on a separate host. It is Debian's, whatever the platform of the sites' hosts."""
     subprocess.run([str(ROOT / "tests/images/build.sh"), "--flavour", "bare", "debian12"], check=True)
     made = Host(f"{PREFIX}-database-{PLATFORM}", "pyweb-debian12:bare", tmp_path)
     try:
@@ -77,10 +77,10 @@ def test_each_migration_is_applied_once(database: Host, hosts: list[Host], tmp_p
     assert database.told("su postgres -c 'psql -At shop'", query) == ""
     query = "SELECT count(*) FROM django_migrations WHERE name = '0002_once'"
     assert database.told("su postgres -c 'psql -At shop'", query) == "1"
-    # One host says that it applied it, the other that there was nothing left to do.
+    # One host reports that it applied the migration, the other that there was nothing to apply.
     assert sorted("gallery.0002_once" in run_history(host) for host in hosts) == [False, True]
 
 
 def run_history(host: Host) -> str:
-    """What the last run said that it migrated."""
+    """Return the output of the run, which lists the applied migrations."""
     return (host.work / "play-1.log").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A host that somebody else uses too: bare when a test begins, so that everything on it is the test's or the run's."""
+"""A host that others use too. It is bare when a test begins, so everything on it was made by the test or the run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from host import Host
 
 @pytest.fixture
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    """A container without any package of ours; in place of the one that all tests of a directory share."""
+    """Start a container without the packages of the stack. It replaces the host that all tests of a directory share."""
     yield from started(request, tmp_path, "bare")
 
 
 @pytest.fixture
 def baked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    """A container on which the packages are installed already."""
+    """Start a container on which the packages are already installed."""
     yield from started(request, tmp_path, "baked")
 
 
 def started(request: pytest.FixtureRequest, work: Path, flavour: str) -> Iterator[Host]:
-    """A host of its own for one test."""
+    """Start a host for one test."""
     module = Path(str(request.node.path)).stem.removeprefix("test_")
     made = Host(f"{PREFIX}-guest-{module}-{PLATFORM}", f"pyweb-{PLATFORM}:{flavour}", work)
     try:

@@ -1,7 +1,7 @@
-"""Everything of a host that a guest has to leave as it was, and what differs between two such looks, readably.
+"""Snapshots of everything on a host that must be left as it was, and readable differences between two of them.
 
-The look is a program that runs on the host with its own Python. It reads every file below the roots (hash, mode,
-owner), links, accounts, units, listeners, the firewall and the packages. What changes there by itself is left out, see
+A program reads them on the host with the host's own Python: every file below the roots (hash, mode, owner), links,
+accounts, units, listeners, the firewall and the packages. It leaves out what the system itself changes, see
 `BY_ITSELF`.
 """
 
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from host import Host
 
 ROOTS = ("/etc", "/usr/local", "/opt", "/srv", "/var/lib", "/run/sites", "/run/pyweb.stack", "/root")
-# What the system or its package manager writes by itself, whatever is installed: caches, databases, logs and backups.
+# What the system or its package manager writes, whatever is installed: caches, databases, logs and backups.
 BY_ITSELF = (
     r"/var/lib/(apt|dpkg|dnf|rpm|yum)(/.*)?",
     r"/var/lib/systemd/(catalog|coredump|random-seed|timers|timesync|linger|ephemeral-trees)(/.*)?",
     r"/var/lib/private(/.*)?",
     r"/etc/(ld\.so\.cache|machine-id|mtab|\.updated|\.pwd\.lock|resolv\.conf|hosts|hostname)",
-    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-",  # what an account tool kept of the file before
-    r"/root/\.ansible(/.*)?",  # Ansible's own temporary files
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-",  # backups of account tools
+    r"/root/\.ansible(/.*)?",  # Ansible's temporary files
     r".*/__pycache__(/.*)?",
-    r"/run/pyweb\.stack/.*\.lock",  # who holds it, also in check mode
+    r"/run/pyweb\.stack/.*\.lock",  # locks are taken in check mode as well
 )
 
 LOOK = r"""
@@ -98,12 +98,12 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A host as it is at one moment: kind of thing -> name -> state."""
+    """The state of a host at one moment: kind -> name -> state."""
 
     state: Mapping[str, Mapping[str, str]]
 
     def differences(self, later: Snapshot, apart_from: Mapping[str, Iterable[str]] | None = None) -> list[str]:
-        """What was added, lost or changed until `later`. `apart_from`: kind -> patterns of names that may differ."""
+        """Return what was added, removed or changed until `later`. `apart_from`: kind -> patterns of ignored names."""
         lines = []
         for kind, before in self.state.items():
             after = later.state[kind]
@@ -117,12 +117,12 @@ class Snapshot:
         return lines
 
     def only(self, kind: str, pattern: str) -> dict[str, str]:
-        """What of one kind has such a name."""
+        """Return the entries of one kind whose name matches."""
         return {name: state for name, state in self.state[kind].items() if re.fullmatch(pattern, name)}
 
 
 def snapshot(host: Host) -> Snapshot:
-    """Look at the whole host."""
+    """Take a snapshot of the whole host."""
     host.told("cat > /dev/shm/look.py", stdin=LOOK)
     told = host.told("python3 -B /dev/shm/look.py; rm /dev/shm/look.py", stdin=json.dumps([ROOTS, BY_ITSELF]))
     return Snapshot(json.loads(told))

@@ -1,4 +1,4 @@
-"""A run that fails or is killed leaves the host as it was for everybody else, and the next run makes all of it good."""
+"""A run that fails or is killed does not affect other users of the host, and the next run completes its work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SITE = {"name": "shop", "domains": ["shop.example"]}
 MISSPELT = {**SITE, "packages": ["djnago-that-nobody-wrote"]}
 IN_BACKGROUND = PLATFORMS[PLATFORM].pkg_mgr == "apt"
 
-# Somebody's service, also after a reboot.
+# A service that is not the collection's, enabled at boot.
 SERVICE = """cat > /etc/systemd/system/metrics.service <<EOF
 [Service]
 ExecStart=/usr/bin/python3 -m http.server 9090 --directory /var/empty
@@ -25,7 +25,7 @@ EOF
 mkdir -p /var/empty && echo metrics > /var/empty/index.html
 systemctl enable --quiet --now metrics.service
 """
-# Takes the port of a site while the site is being made, so that nobody can see it coming.
+# Takes the port of a site while the site is being built, after the run has checked the port.
 SQUATTER = """cat > /usr/local/bin/squatter <<EOF
 #!/bin/sh
 while ! test -e /opt/sites/shop/current; do sleep 0.1; done
@@ -33,13 +33,13 @@ exec python3 -m http.server 8080 --directory /var/empty
 EOF
 chmod +x /usr/local/bin/squatter; systemd-run --quiet --collect --unit=squatter /usr/local/bin/squatter
 """
-# Each of dpkg's steps, slower: the background is still at work when the roles ask.
+# Slows down each step of dpkg, so that it still runs in the background when the roles need the packages.
 SLOW = "mkdir -p /etc/dpkg/dpkg.cfg.d && echo 'pre-invoke=sleep {seconds}' > /etc/dpkg/dpkg.cfg.d/slow"
 MASKED = "find /run/systemd/system /etc/systemd/system -maxdepth 1 -lname /dev/null | sort"
 
 
 def services(host: Host) -> str:
-    """What runs, what starts at boot and what is masked."""
+    """Return the units that run, those that are enabled and those that are masked."""
     running = "systemctl list-units --type=service,socket --state=running,listening --no-legend --plain | cut -d' ' -f1"
     enabled = "systemctl list-unit-files --state=enabled,enabled-runtime --no-legend --plain | cut -d' ' -f1"
     return host.told(f"{{ {running}; }} | sort; echo; {{ {enabled}; }} | sort; echo; {MASKED}")
@@ -48,7 +48,7 @@ def services(host: Host) -> str:
 def wait_for(host: Host, script: str) -> None:
     deadline = time.monotonic() + 300
     while host.run(script).returncode:
-        assert time.monotonic() < deadline, f"still not: {script}"
+        assert time.monotonic() < deadline, f"still fails: {script}"
         time.sleep(0.5)
 
 
@@ -63,27 +63,27 @@ def counts(run: Run) -> dict[str, int]:
     return dict(stats)
 
 
-def test_a_failed_run_starts_nothing(host: Host) -> None:
+def test_a_failed_run_starts_no_service(host: Host) -> None:
     host.told(SERVICE)
     before = services(host)
     run = host.play([MISSPELT])
     assert run.status != 0
     assert "djnago-that-nobody-wrote" in run.error
-    # Nothing is masked, and nothing goes on that could start a service later.
+    # Nothing is masked, and no process is left that could start a service later.
     assert services(host) == before
     assert host.run("pgrep -l 'apt-get|dpkg|dnf|rpm'").stdout == ""
     assert_reachable(host)
-    # The packages are there, or this says nothing.
+    # The packages must be installed, otherwise the test proves nothing.
     host.told("command -v nginx && command -v firewall-cmd")
     host.restart()
     assert services(host) == before
     assert_reachable(host)
 
-    # nginx takes the configuration and does not start with it; with that of the package it could.
+    # nginx accepts the configuration but cannot start with it; with that of the package it could.
     host.told(SQUATTER)
     run = host.play([{**SITE, "nginx": {"listen": [8080]}}])
     assert "port 8080 is taken by" in run.error, run.error
-    # Neither is it about to start: systemd starts what failed after a moment.
+    # Nor will it be started: systemd restarts failed services after a moment.
     assert host.told("systemctl show --property=SubState --value nginx.service") in ("dead", "failed")
     assert host.run("systemctl is-active nginx firewalld").stdout.split() == ["inactive", "inactive"]
     assert host.run("systemctl is-enabled nginx firewalld").stdout.split() == ["disabled", "disabled"]
@@ -96,7 +96,7 @@ def test_a_failed_run_starts_nothing(host: Host) -> None:
     assert host.deploy([SITE]).changed == 0
 
 
-@pytest.mark.skipif(not IN_BACKGROUND, reason="only apt starts what it installs, and installs beside a build")
+@pytest.mark.skipif(not IN_BACKGROUND, reason="only apt starts what it installs, and installs packages during a build")
 def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     host.told(SERVICE)
     before = services(host)
@@ -104,16 +104,16 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     playing = host.begin([SITE])
     wait_for(host, "test -L /run/systemd/system/nginx.service")
     playing.kill()
-    # What works in the background is killed, too, and with it what would remove the masks.
+    # Also kill the background processes, which would remove the masks.
     host.told("pkill -KILL 'apt-get|dpkg|python3'; systemctl restart metrics.service")
     assert "/run/systemd/system/nginx.service" in host.told(MASKED)
     assert host.run("systemctl is-active nginx firewalld").stdout.split() == ["inactive", "inactive"]
     host.told("rm /etc/dpkg/dpkg.cfg.d/slow")
-    # As if it had been killed a moment later. What is only configured is nothing that apt-get tells its hook of.
+    # As if it had been killed a moment later. apt-get does not call its hook for packages that it only configures.
     unpacked = host.run("dpkg --unpack /var/cache/apt/archives/*.deb; dpkg-query --show --showformat '${Status}' nginx")
     assert unpacked.stdout.endswith("unpacked"), unpacked.stdout + unpacked.stderr
     assert host.play([MISSPELT]).status != 0
-    # The run that was killed may have come as far as a release of the site, which runs on.
+    # The killed run may have started a release of the site, which keeps running.
     left = [line for line in services(host).splitlines() if not line.startswith("uwsgi-shop")]
     assert left == before.splitlines()
 
@@ -124,8 +124,8 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     assert_reachable(host)
 
 
-@pytest.mark.skipif(not IN_BACKGROUND, reason="only apt installs packages beside a build")
-def test_first_runs_are_the_same_however_quick_the_packages_are(host: Host) -> None:
+@pytest.mark.skipif(not IN_BACKGROUND, reason="only apt installs packages during a build")
+def test_a_first_run_has_the_same_task_counts_however_slow_the_packages_are(host: Host) -> None:
     quick = host.deploy([SITE])
     host.start()
     host.told(SLOW.format(seconds=2))

@@ -1,4 +1,4 @@
-"""Hosts without sites in the inventory: nobody connects to them, nothing changes there, and a line says so."""
+"""Hosts without sites in the inventory: a run does not connect to them or change them, and reports that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from terminal import lines_of, run_playbook, variables
 
 pytestmark = pytest.mark.same_everywhere
 
-# An address that answers nobody (RFC 5737): whoever connects waits for ten seconds, and Ansible says UNREACHABLE.
+# An address that never answers (RFC 5737): a connection times out after ten seconds, and Ansible reports UNREACHABLE.
 NOWHERE = {"ansible_connection": "ssh", "ansible_host": "203.0.113.9"}
 # What a run could leave on a host: files, packages, units, processes, listeners, and Ansible's own directory.
 STATE = """
@@ -32,7 +32,7 @@ def told_of(done, host: str) -> list[str]:
 
 @pytest.fixture
 def database(host: Host, tmp_path: Path) -> Host:
-    """Another container, with a listener on 5432, beside the one that gets a site."""
+    """Start another container, with a listener on 5432."""
     made = Host(f"{host.name}-database", host.image, tmp_path)
     try:
         made.start()
@@ -43,10 +43,12 @@ def database(host: Host, tmp_path: Path) -> Host:
         made.remove()
 
 
-def test_a_database_host_beside_a_web_host(host: Host, database: Host, project: Project, tmp_path: Path) -> None:
+def test_a_database_host_in_the_inventory_is_not_touched(
+    host: Host, database: Host, project: Project, tmp_path: Path
+) -> None:
     before = database.told(STATE)
     assert ":5432" in before
-    # The database comes first, so that what runs once for all hosts would run there.
+    # The database comes first, so that tasks with run_once would run there.
     inventory = {
         "all": {
             "hosts": {
@@ -67,7 +69,7 @@ def test_a_database_host_beside_a_web_host(host: Host, database: Host, project: 
     found = {one["host"]: one["status"] for one in json.loads(report.read_text(encoding="utf-8"))["hosts"]}
     assert found == {database.name: "no_sites", "nowhere": "no_sites", host.name: "ok"}
 
-    # Every other playbook leaves them alone too, and does its work on the host that has a site.
+    # The other playbooks do not touch them either, and do their work on the host that has a site.
     for playbook, words in (
         ("site.yml", ["--check"]),
         ("deploy.yml", []),
@@ -75,7 +77,7 @@ def test_a_database_host_beside_a_web_host(host: Host, database: Host, project: 
         ("rollback.yml", ["--check"]),
     ):
         done = run_playbook(inventory, tmp_path, playbook, *words)
-        # There is nothing to roll back to yet, and the host is asked for that.
+        # The rollback fails on the host, because there is no previous release yet.
         assert (done.returncode == 0) is (playbook != "rollback.yml"), f"{playbook}: {done.stdout}"
         assert ("there is no previous release" in done.stdout) is (playbook == "rollback.yml"), done.stdout
         assert "UNREACHABLE" not in done.stdout, playbook
@@ -85,8 +87,8 @@ def test_a_database_host_beside_a_web_host(host: Host, database: Host, project: 
     assert database.told(STATE) == before
 
 
-def test_which_hosts_are_taken(tmp_path: Path) -> None:
-    """A group web, where there is one; web_hosts says otherwise. Nothing connects: no host of these has a site."""
+def test_a_run_includes_the_group_web_or_the_hosts_in_web_hosts(tmp_path: Path) -> None:
+    """Without a group `web`, it includes all hosts. It connects to none of these, because they have no sites."""
     inventory = {"web": {"hosts": {"web1": NOWHERE}}, "database": {"hosts": {"db1": NOWHERE}}}
     for words, taken in (
         ([], {"web1"}),
@@ -102,12 +104,12 @@ def test_which_hosts_are_taken(tmp_path: Path) -> None:
     assert told_of(done, "db1")
     assert "none of the 2 hosts of this run has sites" in " ".join(done.stdout.split())
 
-    # Sites outside of the group are not forgotten without a word.
+    # A host outside of the group that has sites is reported.
     inventory["database"]["hosts"]["db1"] = {**NOWHERE, "web_sites": [{"name": "shop", "domains": ["shop.example"]}]}
     done = run_playbook(inventory, tmp_path)
     assert told_of(done, "db1") == ["db1: not touched, it has web_sites but is not in the group web; see web_hosts"]
 
-    # What is no list is a fault of the inventory, not a host without sites.
+    # If web_sites is not a list, that is an error of the inventory, not a host without sites.
     for wrong in ({"name": "shop"}, "shop"):
         done = run_playbook({"web": {"hosts": {"web1": {**NOWHERE, "web_sites": wrong}}}}, tmp_path)
         assert done.returncode != 0
@@ -115,7 +117,7 @@ def test_which_hosts_are_taken(tmp_path: Path) -> None:
         assert "UNREACHABLE" not in done.stdout
 
 
-def test_a_host_whose_sites_are_all_to_go_is_not_one_without(host: Host, tmp_path: Path) -> None:
+def test_a_host_whose_sites_are_all_absent_is_not_a_host_without_sites(host: Host, tmp_path: Path) -> None:
     sites = [{"name": "old", "state": "absent"}]
     done = run_playbook({"all": {"hosts": {host.name: variables(sites)}}}, tmp_path, "deploy.yml")
     assert done.returncode == 0, done.stdout

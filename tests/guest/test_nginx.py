@@ -1,4 +1,4 @@
-"""nginx belongs to somebody else too: their files stay, their sites answer, and what cannot be had is refused first."""
+"""An nginx that others use too: their files stay, their sites answer, and conflicts are refused before any change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEBIAN = PLATFORM.startswith("debian")
 MAIN = "/etc/nginx/nginx.conf"
 OTHER = "/etc/nginx/conf.d/other.conf"
 KEPT = "/var/lib/pyweb.stack/kept"
-# As somebody wrote it by hand: the four directives are what an administrator would miss.
+# Written by hand: an administrator would miss the directives in DIRECTIVES.
 BY_HAND = f"""\
 user {"www-data" if DEBIAN else "nginx"};
 worker_processes 1;
@@ -38,7 +38,7 @@ http {{
 """
 DIRECTIVES = ["worker_connections 4321;", "client_max_body_size 500m;", "zone=each:1m", "ssl_protocols TLSv1.3;"]
 OTHERS = """\
-# Somebody's two sites.
+# Two sites that are not the collection's.
 server {
     listen 80;
     server_name other.example;
@@ -52,7 +52,7 @@ server {
 """
 
 
-def test_their_nginx_stays_and_ours_goes_beside_it(baked: Host) -> None:
+def test_sites_are_added_to_an_existing_nginx_without_changing_its_files(baked: Host) -> None:
     host = baked
     write(host, MAIN, BY_HAND)
     write(host, OTHER, OTHERS)
@@ -105,9 +105,9 @@ def test_their_nginx_stays_and_ours_goes_beside_it(baked: Host) -> None:
     assert (again.status, again.changed) == (0, 0), again.error
 
 
-def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp_path: Path) -> None:
+def test_required_changes_in_existing_files_are_made_and_reverted(baked: Host, tmp_path: Path) -> None:
     host = baked
-    # It includes nothing, listens on IPv6, and its second server is the default of port 80 because it comes first.
+    # It includes nothing, listens on IPv6, and its first server is the default of port 80 only because it comes first.
     body = BY_HAND.replace(
         "    include /etc/nginx/conf.d/*.conf;\n", OTHERS.replace("listen 80;", "listen 80; listen [::]:80;")
     )
@@ -123,7 +123,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     changed = host.told(f"cat {MAIN}")
     assert changed.count(include) == 1
     assert ("# listen [::]:80;" in changed) == (not has_ipv6)
-    assert ask(host.address, "alpha.example").status == 502  # nobody is behind it
+    assert ask(host.address, "alpha.example").status == 502  # no upstream is running
     assert get(host, 80, "unknown.example") == "theirs on 80\n"
     said = " ".join(notes(done.output))
     assert f"{include.rstrip(';')} is added to the http block" in said
@@ -138,7 +138,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     assert tree(host) == before
     assert f"{MAIN} is again what it was" in " ".join(notes(gone.output))
 
-    # Now theirs is included behind ours, so it says what it was by its place only.
+    # Now the existing server is included after the collection's, so it must become the default server explicitly.
     write(host, MAIN, BY_HAND)
     write(host, "/etc/nginx/conf.d/zeta.conf", OTHERS)
     host.told("systemctl reload nginx")
@@ -151,7 +151,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     assert "zeta.conf: the server in line 2 is now explicitly the default of *:80" in " ".join(notes(done.output))
     again = serve(host, tmp_path, [alpha])
     assert (again.status, again.changed) == (0, 0), again.error
-    # Somebody works on it meanwhile: what they wrote is not taken back.
+    # If somebody edits the file meanwhile, it is not restored.
     host.told("echo '# a word of mine' >>/etc/nginx/conf.d/zeta.conf")
     gone = serve(host, tmp_path, [{**alpha, "state": "absent"}])
     assert "zeta.conf was not restored, because it was changed since" in " ".join(notes(gone.output))
@@ -160,7 +160,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     assert {path for path in left if left[path] != before.get(path)} == {"/etc/nginx/conf.d/zeta.conf"}
 
 
-def test_the_packages_own_files_are_replaced_and_come_back(host: Host, tmp_path: Path) -> None:
+def test_unchanged_files_of_the_package_are_replaced_and_restored(host: Host, tmp_path: Path) -> None:
     alpha = {"name": "alpha", "domains": ["alpha.example"], "nginx": {"upstream": ["127.0.0.1:9"], "static": False}}
     absent = [{**alpha, "state": "absent"}]
     link = "readlink /etc/nginx/sites-enabled/default"
@@ -177,7 +177,7 @@ def test_the_packages_own_files_are_replaced_and_come_back(host: Host, tmp_path:
     assert host.run(link).stdout.strip() == ("/etc/nginx/sites-available/default" if DEBIAN else "")
     assert host.run(f"find {KEPT}").stdout == ""
 
-    # A host of 0.1 has ours and no copy of what was there before.
+    # A host of 0.1 has the collection's files and no copies of the original ones.
     done = serve(host, tmp_path, [alpha])
     assert done.status == 0, done.error
     host.told("rm -r /var/lib/pyweb.stack/kept /var/lib/pyweb.stack/changed.json")
@@ -193,12 +193,12 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 
 def options(**directives: Any) -> str:
-    """Return the variables of a run: directives of the http level."""
+    """Return directives of the http level, as variables of a run."""
     return json.dumps({"nginx_options": directives})
 
 
 def serve(host: Host, work: Path, sites: list[dict[str, Any]]) -> Any:
-    """Run the role nginx alone, before there is anything behind it."""
+    """Run only the role nginx, without an application behind it."""
     alone = {"role": "pyweb.stack.nginx", "vars": {"nginx_check": False}}
     play = [{"hosts": "all", "gather_facts": False, "roles": [alone]}]
     path = work / "serve.json"
@@ -211,7 +211,7 @@ def write(host: Host, path: str, text: str) -> None:
 
 
 def tree(host: Host) -> dict[str, str]:
-    """Every file and link of nginx's configuration with its content, owner and mode."""
+    """Return every file and link of nginx's configuration with a hash of its content, its owner and its mode."""
     script = "cd / && find /etc/nginx /etc/systemd/system/nginx.service.d -printf '%p\\t%y %m %u %g %l\\t' "
     script += '-exec sh -c \'[ -f "$1" ] && [ ! -h "$1" ] && sha256sum <"$1" || echo\' - {} \\; 2>/dev/null; true'
     lines = [line.split("\t", 1) for line in host.told(script).splitlines() if "\t" in line]
@@ -228,14 +228,14 @@ def get(host: Host, port: int, name: str) -> str:
 
 
 def notes(output: str) -> list[str]:
-    """What the tasks of a run noted for people."""
+    """Return the notes of the tasks of a run."""
     report, _end = json.JSONDecoder().raw_decode(output[output.find("{\n") :])
     results = [result for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()]
     return [str(note) for result in results for note in result.get("notes", [])]
 
 
 def packaged(host: Host, path: str) -> bool:
-    """Say whether a file is what the package has as nginx.conf."""
+    """Return whether a file is the nginx.conf of the package."""
     if DEBIAN:
         told = host.told("dpkg-query -W -f '${Conffiles}\\n' nginx-common")
     else:

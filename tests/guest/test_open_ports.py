@@ -1,4 +1,4 @@
-"""What other hosts could reach before the collection came they reach afterwards, and the run says which ports."""
+"""What other hosts could reach before the first run stays reachable, and the run lists these ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from client import ask
 from host import Host, Run
 
 SITE = {"name": "shop", "domains": ["shop.example"]}
-# Two services of somebody else, one of which systemd starts when it is asked; one for the host alone.
+# Services that are not the collection's: one is started by a systemd socket, one listens only on 127.0.0.1.
 SERVICES = """
 mkdir -p /var/empty && echo somebody > /var/empty/index.html
 cat > /usr/local/bin/echo-udp <<EOF
@@ -77,7 +77,7 @@ def reaches_lazy(host: Host) -> bool:
 
 
 def notes(run: Run) -> list[str]:
-    """What the run says about the firewall: the module that changed it, or else the lines about hosts at its end."""
+    """Return what the run reports about the firewall: the notes of modules, or else the lines about hosts."""
     report, _end = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])
     results: list[dict[str, Any]] = [
         result for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()
@@ -95,7 +95,7 @@ def run(host: Host, *words: str) -> Run:
 
 
 def nft(host: Host, command: str) -> str:
-    """What nft answers; where firewalld came without it, its library does."""
+    """Return the output of nft, through its library, because not every firewalld package installs the program."""
     script = (
         "import nftables, sys; status, out, err = nftables.Nftables().cmd(sys.argv[1]); print(out); sys.exit(status)"
     )
@@ -103,7 +103,7 @@ def nft(host: Host, command: str) -> str:
 
 
 def open_in(host: Host) -> set[str]:
-    """The ports that are open, the same now and after a reload."""
+    """Return the open ports, which must be the same now and after a reload."""
     now, lasting = (set(host.told(f"firewall-cmd {words} --list-ports").split()) for words in ("", "--permanent"))
     assert now == lasting
     return now
@@ -111,7 +111,7 @@ def open_in(host: Host) -> set[str]:
 
 def test_what_was_reachable_stays_reachable(host: Host) -> None:
     host.told(SERVICES)
-    # The firewall is somebody else's affair.
+    # The collection does not manage the firewall.
     run(host, "-e", "firewalld_manage=false")
     assert host.run("systemctl is-active firewalld").stdout.strip() != "active"
     assert host.run("command -v firewall-cmd").stdout == ""
@@ -130,7 +130,7 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert ask(host.address, "shop.example").status == 200
     assert open_in(host) == {"5514/udp", "8443/tcp", "9091/tcp"}
 
-    # A firewalld that runs keeps what it has.
+    # A running firewalld keeps its configuration.
     host.told(LATE)
     host.told("firewall-cmd --quiet --add-port=6000/tcp && firewall-cmd --quiet --permanent --add-port=6000/tcp")
     again = run(host)
@@ -138,7 +138,7 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert not reaches(host, 9999)
     assert "6000/tcp" in open_in(host)
 
-    # What was opened for others is closed when the inventory says so, and nothing else.
+    # Ports that were opened for others are closed if the inventory says so, and only those.
     run(host, "-e", '{"firewalld_close_others": ["8000-9000/tcp"]}')
     assert not reaches(host, 8443)
     assert reaches_udp(host)
@@ -149,7 +149,7 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert ask(host.address, "shop.example").status == 200
     assert run(host, "-e", "firewalld_close_others=true").changed == 0
 
-    # Somebody else filters.
+    # There are packet filter rules that are not firewalld's.
     host.told("systemctl disable --quiet --now firewalld")
     nft(host, "add table inet theirs; add chain inet theirs in { type filter hook input priority 0; }")
     nft(host, "add rule inet theirs in tcp dport 25 drop")
@@ -162,7 +162,7 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert notes(run(host, "--check")) == [note]
     assert host.run("systemctl is-active firewalld").stdout.strip() == "inactive"
     assert reaches(host, 9999)
-    # Where the interface has a zone of its own, the default zone decides nothing.
+    # If the interface is in another zone, the default zone has no effect.
     host.told("cat > /etc/firewalld/zones/dmz.xml", '<zone><service name="ssh"/><interface name="eth0"/></zone>\n')
     told = run(host, "-e", "firewalld_over_others=true", "-e", '{"firewalld_close_others": ["9999/tcp"]}')
     assert host.told("systemctl is-active firewalld") == "active"

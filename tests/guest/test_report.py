@@ -1,4 +1,4 @@
-"""The end of a run: a line a site for all hosts, well or not, and the same as data that fits its schema."""
+"""The end of a run: a line per site of every host, failed or not, and the same as data that matches its schema."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from terminal import Played, lines_of, run_playbook, variables
 
 SCHEMA = json.loads((ROOT / "docs/run-report.schema.json").read_text(encoding="utf-8"))
 SECRET = "correct-horse-battery"
-# Nobody listens there: whoever connects is refused at once.
+# Nothing listens there, so a connection is refused immediately.
 REFUSED = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-# Seconds until a long task says what it does, and between two such lines, each with the time that a busy machine adds.
+# Seconds until a long task reports what it does, and between two such lines, with a margin for a busy machine.
 NOTICE, AGAIN = 20, 35
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
 
@@ -36,7 +36,7 @@ def other(host: Host, tmp_path: Path) -> Iterator[Host]:
 
 
 class World:
-    """Two hosts with one site each from a git repository, and one that cannot be reached. `played` is the last run."""
+    """Two hosts, each with a site from a git repository, and an unreachable one. `played` is the last run."""
 
     played: Played
 
@@ -59,7 +59,7 @@ class World:
         return self.git("rev-parse", "HEAD")[:12]
 
     def inventory(self, *keys: dict[str, Any]) -> dict[str, Any]:
-        """The first host's site gets `keys` in addition; the host that is not reached comes first."""
+        """Return the inventory; `keys` are added to the first host's site. The unreachable host comes first."""
         source = {"git": "file:///srv/repository", "version": "main"}
         shop = {**site("shop", None), "source": source, "env": {"TOKEN": SECRET}}
         hosts: dict[str, Any] = {"gone": {**variables([shop]), **REFUSED}}
@@ -68,7 +68,7 @@ class World:
         return {"all": {"hosts": {**hosts, "db1": {"ansible_host": "203.0.113.9"}}}}
 
     def play(self, inventory: dict[str, Any], playbook: str, *words: str) -> tuple[str, int, list[str], dict[str, Any]]:
-        """Run a playbook; its output, its exit status, the line of each host's site, and the report."""
+        """Run a playbook; return its output, its exit status, the line of each host's site, and the report."""
         report = self.work / "report.json"
         done = run_playbook(inventory, self.work, playbook, "-e", f"run_report={report}", *words)
         never_silent(done)
@@ -80,20 +80,20 @@ class World:
             assert SECRET not in text
         lines = [line for host in self.hosts for line in lines_of(done, f"{host.name} shop http://shop.example/: ")]
         assert len(lines) == 2, done.stdout
-        # All lines stand together, before the recap.
+        # The lines of the sites are printed together, before the recap.
         assert done.stdout.index(lines[0]) < done.stdout.index(lines[1]) < done.stdout.index("PLAY RECAP")
         return done.stdout, done.returncode, lines, found
 
 
 def never_silent(done: Played) -> None:
-    """Nobody waits without a word: if a task takes long, a line says what it does and how long that takes."""
+    """Check that no long task is silent: a line says what it does and how long that takes."""
     waited = [(seconds, line) for seconds, line in done.silences if line.startswith("TASK [")]
     assert [found for found in waited if found[0] > NOTICE and "(takes up to " not in found[1]] == []
     assert max(seconds for seconds, line in done.silences if line) < AGAIN, done.silences
 
 
 def few_headings(done: Played, most: int, idle: int) -> None:
-    """Ansible's default settings print a heading for each thing that happens."""
+    """Check the number of headings in the output of Ansible's default callback."""
     assert "Validating arguments" not in done.stdout
     assert len(done.headings) <= most, done.headings
     assert len(done.idle_headings) <= idle, done.idle_headings
@@ -109,13 +109,13 @@ GONE = ("unreachable", [("not_done", True)])
 
 
 @pytest.mark.same_everywhere
-def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Project, tmp_path: Path) -> None:
+def test_every_run_ends_with_a_line_per_site(host: Host, other: Host, project: Project, tmp_path: Path) -> None:
     world = World(host, other, project, tmp_path)
     first = world.commit('Show the "total"')
     inventory = world.inventory()
 
     said, status, lines, found = world.play(inventory, "site.yml")
-    assert status == 4, said  # Ansible's own, for a host that was not reached
+    assert status == 4, said  # Ansible's exit status for an unreachable host
     for line in lines:
         assert f', commit {first} "Show the "total""; changed: ' in line
         assert "build, release" in line
@@ -125,17 +125,17 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert "not touched, without sites: db1" in said
     assert status_of(found) == [GONE, *[("ok", [("ok", False)])] * 2, ("no_sites", [])], said
 
-    # An include prints a heading for each host. Building takes longer than anybody should wait without a word.
+    # An include prints a heading for each host. A build takes too long to be silent.
     assert re.findall(rf"(?m)^{host.name}: building shop; the first build of a site takes about a minute", said)
     few_headings(world.played, 26, 8)
 
-    # A second run changes nothing, and says that.
+    # A second run changes nothing, and reports that.
     said, status, lines, found = world.play(inventory, "site.yml")
     few_headings(world.played, 22, 8)
     assert [("nothing changed" in line, "changed: " in line) for line in lines] == [(True, False)] * 2, lines
     assert status_of(found) == [GONE, *[("ok", [("ok", True)])] * 2, ("no_sites", [])]
 
-    # New code: what is live is new, and the command that rolls back is what one types.
+    # New code: a new release is live, and the printed command rolls back.
     project.version(2)
     second = world.commit("Second version")
     said, status, lines, found = world.play(inventory, "deploy.yml", "--check")
@@ -153,7 +153,7 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
         f"releases/{release}" for release in live
     ]
 
-    # One host fails: its error is Ansible's to show, its line says what is live, and the other host is done.
+    # One host fails: Ansible prints its error, its line says what is live, and the other host is deployed.
     project.version(3)
     third = world.commit("Third version")
     bad = world.inventory({"packages": ["no-such-package-at-all"]})
@@ -166,14 +166,14 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert status_of(found) == [("failed", [("failed", True)]), ("ok", [("ok", False)]), ("no_sites", [])]
     assert [ask(one.address, "shop.example", "/healthz").status for one in world.hosts] == [200, 200]
 
-    # So does a release that is not healthy: it goes away, and the line says so.
+    # So does an unhealthy release: the old one stays live, and the line says so.
     ill = world.inventory({"health": {"path": "/nowhere", "status": [200], "timeout": 5}})
     said, status, lines, found = world.play(ill, "deploy.yml")
     assert "FAILED: " in lines[0]
     assert f"; still serves release {live[0]}, " in lines[0]
     assert found["hosts"][1]["sites"][0]["release"] == live[0]
 
-    # The command, as it was printed, on both hosts at once.
+    # The printed command, on both hosts at the same time.
     said, status, lines, found = world.play(inventory, "rollback.yml", "-e", "rollback_site=shop", "--limit", "!gone")
     assert status == 0, said
     assert all("; changed: rollback; " in line and "; undo: ansible-playbook " in line for line in lines), lines
@@ -181,7 +181,7 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert f'commit {second} "Second version"' in lines[1]
 
 
-def test_a_run_that_reaches_nobody_leaves_a_report_that_is_not_finished(tmp_path: Path) -> None:
+def test_a_run_that_reaches_no_host_writes_an_unfinished_report(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     inventory = {"all": {"hosts": {"gone": {**variables([site("shop", None)]), **REFUSED}}}}
     done = run_playbook(inventory, tmp_path, "site.yml", "-e", f"run_report={report}")

@@ -1,6 +1,6 @@
-"""Uninstall: what the collection brought goes, what was there before comes back, and the data stays unless it is told.
+"""Uninstall removes what the collection installed, restores what was there before, and keeps data unless told to purge.
 
-Each test compares the whole host before and after (`snapshot.py`) and says what may differ.
+Each test compares the whole host before and after (`snapshot.py`) and lists what may differ.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from snapshot import snapshot
 DEBIAN = PLATFORM.startswith("debian")
 PURGE = ("-e", "uninstall_purge=true")
 PACKAGES = ("-e", "uninstall_packages=true")
-# What the scripts of packages write into the files of others when they come, and never quite take back.
+# What the scripts of packages write into other files on installation and do not completely remove.
 OF_PACKAGES = {
     "files": [
-        r"/etc/(passwd|group|shadow|gshadow)",  # their names are compared; the order of the lines is not
-        # Debian's registries of SGML and XML, and of PAM's modules, which polkitd brings along.
+        r"/etc/(passwd|group|shadow|gshadow)",  # accounts are compared by name; their order may differ
+        # Debian's registries of SGML, XML and PAM modules, which polkitd depends on.
         *(r"/etc/(sgml|xml)(/.*)?", r"/var/lib/(sgml-base|xml-core|pam)(/.*)?", r"/usr/local/share/(sgml|xml)(/.*)?"),
         r"/etc/pam\.d/common-session",
         r"/var/lib/(ucf|python|polkit-1|systemd)(/.*)?",
     ],
 }
 BY_HAND = f"""\
-# Somebody's own.
+# Written by hand.
 user {"www-data" if DEBIAN else "nginx"};
 pid /run/nginx.pid;
 events {{
@@ -46,7 +46,7 @@ http {{
 OTHER = 'server {\n    listen 80;\n    server_name other.example;\n    return 200 "theirs\\n";\n}\n'
 
 
-def test_a_bare_host_is_bare_again(host: Host, project: Project) -> None:
+def test_uninstall_makes_a_bare_host_bare_again(host: Host, project: Project) -> None:
     sites = [site("shop", project)]
     before = snapshot(host)
     nothing = uninstall(host, sites, *PURGE, *PACKAGES)
@@ -58,7 +58,7 @@ def test_a_bare_host_is_bare_again(host: Host, project: Project) -> None:
     predicted = uninstall(host, sites, *PURGE, *PACKAGES, "--check")
     assert predicted.changed == 1
     assert converged.differences(snapshot(host)) == []
-    # The inventory has forgotten the site.
+    # The inventory no longer has the site.
     done = uninstall(host, [], *PURGE, *PACKAGES)
     assert told(done)["unknown"] == []
     assert {"/opt/sites/shop", "/var/lib/sites/shop", "the user site-shop", "the package nginx"} <= removed(done)
@@ -70,7 +70,7 @@ def test_a_bare_host_is_bare_again(host: Host, project: Project) -> None:
     assert after.differences(snapshot(host)) == []
 
 
-def test_what_was_there_before_comes_back(baked: Host, project: Project) -> None:
+def test_uninstall_restores_what_was_there_before(baked: Host, project: Project) -> None:
     host = baked
     write(host, "/etc/nginx/nginx.conf", BY_HAND)
     write(host, "/etc/nginx/conf.d/other.conf", OTHER)
@@ -122,16 +122,18 @@ def test_what_was_there_before_comes_back(baked: Host, project: Project) -> None
 
 
 @pytest.mark.same_everywhere
-def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(baked: Host, project: Project, tmp_path: Path) -> None:
+def test_uninstall_reports_what_it_cannot_restore_on_a_host_of_0_1_0(
+    baked: Host, project: Project, tmp_path: Path
+) -> None:
     host = baked
     packaged = host.told("sha256sum /etc/nginx/nginx.conf")
     before = snapshot(host)
     moved = "-e", json.dumps({"web_roots": {"sites": "/srv/web"}})
     earlier.converge(host, [site("shop", project)], tmp_path / "old", *moved)
     assert host.run("ls /var/lib/pyweb.stack").returncode != 0
-    # The inventory has forgotten where the site lies.
+    # The inventory no longer has the directory of the site.
     assert "/srv/web/shop" in removed(uninstall(host, [], "--check"))
-    # A run of this version writes no false record.
+    # A run of this version does not record the current state as the original one.
     run = host.play([site("shop", project)], "deploy.yml", *moved)
     assert run.status == 0, run.error
     assert host.run("ls /var/lib/pyweb.stack/before.json").returncode != 0
@@ -159,7 +161,7 @@ def uninstall(host: Host, sites: list[dict[str, Any]], *words: str) -> Run:
 
 
 def told(run: Run) -> dict[str, Any]:
-    """What the module answered."""
+    """Return the result of the module."""
     report = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])[0]
     results = [result for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()]
     return next(result for result in results if "unknown" in result)

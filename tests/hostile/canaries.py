@@ -1,4 +1,4 @@
-"""Texts that nobody may find, and where they are looked for: in what is printed, on disk, and on command lines."""
+"""Secret texts (canaries), and the search for them in output, in files and on command lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from host import Host
 
-# Of the host's own: where the servers of the test keep what they ask for.
+# Where the test's servers keep their secrets on the host.
 SERVERS = "/root/canary-servers"
 PORT = 8801
 SEEN = f"{SERVERS}/seen.json"
 
-# Serves a git repository to whoever knows the password, an archive to whoever knows the token, and no package at all.
+# Serves a git repository if the request has the password, an archive if it has the token, and no packages.
 SERVER = """
 import base64, http.server, json, os, sys
 asked = json.load(open(sys.argv[1]))
@@ -24,7 +24,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         path, _mark, query = self.path.partition("?")
         basic = "Basic " + base64.b64encode(("teller:" + asked["git"]).encode()).decode()
         if path.startswith("/moved.git"):
-            # What a server that was taken over does: send the client, and what it brings, to another host.
+            # A compromised server redirects the client, with its credentials, to another host.
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.2:%d/other.git%s?%s" % (PORT, path[10:], query))
             self.end_headers(); return
@@ -42,7 +42,7 @@ os.chdir(os.path.dirname(sys.argv[1]))
 http.server.ThreadingHTTPServer(("", PORT), Handler).serve_forever()
 """
 
-# Reads the command lines of all processes, again and again, and notes those with one of the texts.
+# Reads the command lines of all processes repeatedly, and saves those that contain one of the texts.
 WATCHER = """
 import glob, json, os, sys, time
 forms = [form.encode() for form in json.load(open(sys.argv[1]))]
@@ -61,22 +61,22 @@ os.rename(sys.argv[2] + ".new", sys.argv[2])
 
 
 def forms(text: str) -> list[str]:
-    """A text, and how it is written in a URL, in Python and in base64, wherever it begins there."""
+    """Return a text as it is, and encoded in a URL, in Python and in base64 with each alignment."""
     found = [text, quote(text, safe=""), quote(text), repr(text)[1:-1]]
     for before in range(3):
         whole = base64.b64encode(b"x" * before + text.encode()).decode()
-        # The first and the last characters depend on what is beside the text.
+        # The first and the last characters depend on the neighbours of the text.
         found.append(whole[4 if before else 0 : -4])
     return list(dict.fromkeys(found))
 
 
 def all_forms(canaries: Mapping[str, str]) -> dict[str, str]:
-    """Form -> the key whose canary it is."""
+    """Return form -> the key of its canary."""
     return {form: key for key, text in canaries.items() for form in forms(text)}
 
 
 def in_text(canaries: Mapping[str, str], text: str) -> list[str]:
-    """The keys whose canaries a text shows, with what is around each."""
+    """Return the keys of the canaries that a text contains, each with the text around it."""
     found = []
     for form, key in all_forms(canaries).items():
         at = text.find(form)
@@ -86,15 +86,15 @@ def in_text(canaries: Mapping[str, str], text: str) -> list[str]:
 
 
 def in_files(host: Host, canaries: Mapping[str, str], folders: Iterable[str]) -> list[str]:
-    """The files below some directories that hold a canary, with mode and owner: what root finds."""
+    """Return the files below some directories in which root finds a canary, with mode and owner."""
     host.told(f"cat > {SERVERS}/patterns", "".join(f"{form}\n" for form in all_forms(canaries)))
-    # -a: bytecode and archives as well.
+    # -a: search bytecode and archives as well.
     script = f"grep -rlaF -f {SERVERS}/patterns {' '.join(folders)} 2>/dev/null | xargs -r -d '\\n' stat -c '%a %U %n'"
     return [line for line in host.run(script).stdout.splitlines() if not line.endswith("/uwsgi.sock")]
 
 
 class Watch:
-    """The command lines of the host, from the beginning of a block to its end."""
+    """Watches the command lines of all processes on the host during a `with` block."""
 
     def __init__(self, host: Host, canaries: Mapping[str, str]) -> None:
         self.host, self.canaries = host, canaries
@@ -115,7 +115,7 @@ class Watch:
 
 
 def serve(host: Host, canaries: Mapping[str, str], code: str) -> None:
-    """Serve the project at `code` on the host as a repository and as an archive."""
+    """Serve the project in `code` on the host, as a repository and as an archive."""
     known = {**canaries, "archive_quoted": quote(canaries["archive"], safe="")}
     host.told(f"install -d -m 0700 {SERVERS} && cat > {SERVERS}/known.json", json.dumps(known))
     host.told(f"cat > {SERVERS}/server.py", SERVER)

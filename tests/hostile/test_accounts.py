@@ -1,4 +1,4 @@
-"""Accounts, groups, homes and files of a site: nobody else's are taken, and nobody else reads what is the site's."""
+"""Accounts, groups, homes and files of a site: it takes over no existing account, and others cannot read its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REFUSED = {
 }
 
 
-def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: World) -> None:
+def test_a_site_cannot_use_the_account_of_root_of_nginx_or_of_another_program(world: World) -> None:
     web = world.host.told("ps -o user= -C nginx | grep -v root | sort -u")
     world.host.told("useradd --non-unique --uid 0 toor; useradd --system site-other")
     before = world.host.told("getent passwd site-other")
@@ -20,7 +20,7 @@ def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: Wo
         for name, user in {"a": {"user": "root"}, "b": {"user": "toor"}, "c": {"user": web}, "other": {}}.items()
     ]
     run = world.host.play(sites)
-    assert run.status, "a site got an account that is not its own"
+    assert run.status, "a site got an account of another program"
     for words in (
         *REFUSED.values(),
         f"user is '{web}', which nginx runs as",
@@ -31,15 +31,15 @@ def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: Wo
     assert world.host.run("ls -d /opt/sites/other /var/lib/sites/other /opt/sites/a").stdout == ""
 
 
-def test_the_home_of_a_site_is_no_place_for_keys(world: World) -> None:
+def test_the_account_of_a_site_has_no_home_for_ssh_keys(world: World) -> None:
     assert world.host.told("getent passwd site-shop | cut -d: -f6") == "/nonexistent"
     assert world.run_as("site-shop", "mkdir -p /nonexistent/.ssh").returncode
-    # Its own programs have one all the same.
+    # The site's processes have HOME nevertheless.
     master = world.host.told("systemctl show --property=MainPID --value 'uwsgi-shop@*' | grep -v '^0$' | head -1")
     assert "HOME=/var/lib/sites/shop" in world.host.told(f"tr '\\0' '\\n' < /proc/{master}/environ").splitlines()
 
 
-def test_nobody_else_reads_what_a_site_has(world: World) -> None:
+def test_other_users_cannot_read_the_files_of_a_site(world: World) -> None:
     assert set(world.host.told("stat -c %U:%a /etc/sites/shop/*.env").splitlines()) == {"root:600"}
     private = "/etc/sites/shop/secret_key /opt/sites/shop/current/src/manage.py /var/lib/sites/shop/db.sqlite3"
     for user in (LOCAL, "site-blog"):
@@ -47,7 +47,7 @@ def test_nobody_else_reads_what_a_site_has(world: World) -> None:
         assert (done.returncode != 0, done.stdout) == (True, "")
 
 
-def test_a_user_whose_group_a_teammate_shares_keeps_the_site_to_itself(world: World) -> None:
+def test_members_of_the_users_group_cannot_read_the_site(world: World) -> None:
     private = "/etc/sites/team/secret_key /opt/sites/team/current/src/manage.py /var/lib/sites/team/db.sqlite3"
     assert world.run_as("ann", f"head -c1 {private}").returncode == 0
     done = world.run_as("bob", f"head -c1 {private}")

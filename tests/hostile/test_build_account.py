@@ -1,4 +1,4 @@
-"""The running site's uid neither fetches nor builds, and what it can write does not get into the next build."""
+"""The running site's account does not fetch or build, and files that it can write do not get into the next build."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NAME, USER, BUILDER = "forge", "site-forge", "build-forge"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nZGVwbG95LWtleS1jYW5hcnktNDcxMQ==\n-----END OPENSSH PRIVATE KEY-----\n"
 MARK = "poisoned_by_the_site"
 STATE, CACHE = f"/var/lib/sites/{NAME}", f"/var/cache/sites/{NAME}"
-# It is what git starts in place of ssh: as slow as a server far away, which gives time to look.
+# git starts this instead of ssh. It is slow, so that the attack has time.
 SSH = """\
 #!/bin/sh
 sleep 2.5
 for last; do :; done
 exec sh -c "$last"
 """
-# A step of the project that leaves something running, out of reach of process groups.
+# A step of the project that leaves a process running in another process group.
 SLOW = """\
 setsid sh -c 'while :; do echo late >> late.txt; sleep 0.05; done' > /dev/null 2>&1 &
 sleep 2.25
@@ -45,7 +45,7 @@ LOGGING = {{
     "root": {{"handlers": ["data", "code"], "level": "WARNING"}},
 }}
 """
-# What a compromised site tries while a deploy goes on, until it ends: it prints what it saw, and what it got.
+# What a compromised site tries during a deploy. At the end it prints which processes it saw, and what succeeded.
 ATTACK = f"""
 import ctypes, glob, json, os, pwd, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -97,7 +97,7 @@ print(json.dumps([seen, sorted(got)]))
 
 @dataclass
 class Forge:
-    """A site of its own on the host of all: what its builder saw of attacks, and what the site got."""
+    """A separate site on the shared host. `seen`: attacked processes by name; `got`: the attacks that succeeded."""
 
     world: World
     wanted: dict[str, Any]
@@ -111,7 +111,7 @@ class Forge:
         return self.world.host.told(script)
 
     def deploy_under_attack(self) -> None:
-        """Deploy while the site's user tries to get at what goes on."""
+        """Deploy while the site's user attacks the processes and files of the deploy."""
         docker("cp", str(self.script("attack.py", ATTACK)), f"{self.world.host.name}:/srv/attack.py")
         begin = f"until id {USER}; do sleep 0.05; done; exec setpriv --reuid={USER} --regid={USER} --init-groups"
         self.told(f"setsid sh -c '{begin} python3 /srv/attack.py' > /run/forge-attack 2> /run/forge-errors &")
@@ -129,7 +129,7 @@ class Forge:
         return path
 
     def log(self, word: str) -> None:
-        """Let the site log something, to both its files."""
+        """Make the site log a word to both of its files."""
         self.told(f"/opt/sites/{NAME}/manage shell -c 'import logging; logging.warning(\"{word}\")'")
         for path in (f"{STATE}/app.log", f"{STATE}/writable/logs/site.log"):
             assert word in self.told(f"cat {path}"), path
@@ -138,7 +138,7 @@ class Forge:
 
 @pytest.fixture(scope="module")
 def forge(world: World) -> Iterator[Forge]:
-    """The site, its first deploy watched by a process of its user."""
+    """Deploy the site for the first time, while a process of its user attacks."""
     host, code = world.host, world.host.work / "forge"
     shutil.copytree(ROOT / "examples/mysite", code)
     (code / "slow.sh").write_text(SLOW)
@@ -157,19 +157,19 @@ def forge(world: World) -> Iterator[Forge]:
     host.told("rm -f /usr/local/bin/ssh")
 
 
-def test_a_site_gets_nothing_of_what_fetches_and_builds(forge: Forge) -> None:
-    assert {"git", "sleep"} <= set(forge.seen), "nothing was there to be attacked"
+def test_a_site_cannot_attack_the_processes_that_fetch_and_build(forge: Forge) -> None:
+    assert {"git", "sleep"} <= set(forge.seen), "the attack saw no processes of the build"
     assert forge.got == []
 
 
-def test_nothing_that_a_build_started_outlives_it(forge: Forge) -> None:
+def test_a_build_leaves_no_processes_running(forge: Forge) -> None:
     assert forge.told(f"pgrep -l -u {BUILDER} || true") == ""
     left = forge.told("cd /opt/sites/forge/current/src && stat -c '%U %a' late.txt && wc -l < late.txt")
     assert left.startswith("root 640")
     assert forge.told("sleep 0.3; cd /opt/sites/forge/current/src; stat -c '%U %a' late.txt; wc -l < late.txt") == left
 
 
-def test_the_account_builds_and_does_nothing_else(forge: Forge) -> None:
+def test_the_build_account_has_no_shell_no_home_and_no_files_of_a_release(forge: Forge) -> None:
     assert forge.told(f"getent passwd {BUILDER} | cut -d: -f6,7") == "/nonexistent:/usr/sbin/nologin"
     assert set(forge.told(f"id -nG {BUILDER}").split()) == {BUILDER, USER}
     assert forge.told(f"id -nG {USER}") == USER
@@ -177,15 +177,15 @@ def test_the_account_builds_and_does_nothing_else(forge: Forge) -> None:
     assert forge.told(f"find /opt/sites/forge /etc/sites/forge -user {BUILDER} -o -user {USER}") == ""
 
 
-def test_a_cache_that_the_site_could_write_is_not_believed_and_log_files_stay_the_sites(forge: Forge) -> None:
+def test_a_cache_that_the_site_could_write_is_discarded_and_log_files_stay_the_sites(forge: Forge) -> None:
     forge.log("first")
-    # As 0.1 left it, and poisoned since.
+    # As 0.1 left it, and poisoned by the site since.
     done = forge.world.host.run(
         f"chown -R {USER}: {CACHE} && chmod 711 {CACHE} && "
         f"find {CACHE} -path '*django/__init__.py' | xargs -r sed -i '1i {MARK} = 1'"
     )
     assert done.returncode == 0, done.stderr
-    assert forge.told(f"grep -rl {MARK} {CACHE}"), "nothing was poisoned"
+    assert forge.told(f"grep -rl {MARK} {CACHE}"), "the cache was not poisoned"
     before = forge.told("readlink -f /opt/sites/forge/current/venv")
     forge.deploy(packages=["sqlparse==0.5.1"])
     assert forge.told("readlink -f /opt/sites/forge/current/venv") != before
@@ -195,7 +195,7 @@ def test_a_cache_that_the_site_could_write_is_not_believed_and_log_files_stay_th
     assert forge.told("grep data-forge /proc/mounts || true") == ""
 
 
-def test_the_account_goes_with_its_site_and_a_persons_stays(forge: Forge) -> None:
+def test_the_build_account_is_removed_with_its_site_and_a_persons_account_is_kept(forge: Forge) -> None:
     gone = [{**forge.wanted, "state": "absent"}, {**forge.world.team, "state": "absent", "purge": True}]
     forge.world.host.deploy(gone, "deploy.yml")
     assert forge.told("getent group site-team || true") == ""

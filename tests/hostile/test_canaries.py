@@ -1,4 +1,4 @@
-"""No secret of the inventory is found where somebody else could read it: a canary for each key that holds one."""
+"""No secret of the inventory is where others can read it; there is a canary for each key that contains a secret."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CODE = "/srv/canary-code"
 PLACED = "/srv/canary-placed"
 SSH_PORT = 8802
 SERVER = f"http://127.0.0.1:{PORT}"
-# What root alone may read; nothing of the collection's own is looked for in `SERVERS`.
+# Only root can read `SERVERS`, so it is not searched.
 FOLDERS = ["/etc", "/opt", "/run", "/srv", "/tmp", "/usr/local", "/var"]  # noqa: S108 - read from the host
 
 
 def canary(name: str) -> str:
-    """A secret with signs that URLs, Python and base64 write in other ways."""
+    """Return a secret with characters that URLs, Python and base64 encode."""
     return f"cnry-{name}-q7/W9 'x+{name[::-1]}=Z4"
 
 
 @dataclass
 class Runs:
-    """What the runs of this file left: the canaries by key, and what was printed, with -vvv and --diff."""
+    """The canaries by key, and the results of the runs of this file, with -vvv and --diff."""
 
     canaries: dict[str, str]
     good: Run
@@ -51,8 +51,8 @@ def runs(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     serve(host, canaries, CODE)
     key = _ssh_server(world)
     private = host.told(f"cat {SERVERS}/client")
-    canaries["key"] = private.splitlines()[2]  # the first one is the same in all keys
-    # A local user was here before: the name was once HOME of what installs for a virtualenv of root.
+    canaries["key"] = private.splitlines()[2]  # the lines before are the same in all keys
+    # A local user takes this name first: earlier versions used it as HOME of the installer for a virtualenv of root.
     world.run_as(LOCAL, "mkdir -p /tmp/pyweb-root/.config/pip && echo mine > /tmp/pyweb-root/mine")
     sites = _good(canaries, private)
     variables = tmp_path_factory.mktemp("canaries") / "variables.json"
@@ -87,7 +87,7 @@ def _good(canaries: dict[str, str], private: str) -> list[dict[str, object]]:
 
 
 def _bad(canaries: dict[str, str], private: str, key: str) -> list[dict[str, object]]:
-    """Each of these fails, and says why."""
+    """Return sites each of which fails with an error."""
     git = f"ssh://root@127.0.0.1:{SSH_PORT}{SERVERS}/shop.git"
     token, password = quote(canaries["archive"], safe=""), quote(canaries["git"], safe="")
     tarball = f"{SERVER}/none?token={quote(canaries['tarball'], safe='')}"
@@ -109,7 +109,7 @@ def _environment(canaries: dict[str, str]) -> dict[str, str]:
 
 
 def _ssh_server(world: World) -> str:
-    """Start a server with the repository; return the line of its key."""
+    """Start an SSH server with the repository, and return the line of its host key."""
     host = world.host
     host.told(f"ssh-keygen -q -t ed25519 -N '' -f {SERVERS}/client && ssh-keygen -q -t ed25519 -N '' -f {SERVERS}/old")
     host.told(f"ssh-keygen -q -t ed25519 -N '' -f {SERVERS}/new && cp {SERVERS}/client.pub {SERVERS}/allowed")
@@ -131,9 +131,9 @@ def _start_sshd(world: World, key: str) -> str:
     return f"[127.0.0.1]:{SSH_PORT} {public}"
 
 
-def test_nothing_printed_shows_a_canary(runs: Runs) -> None:
+def test_the_output_of_runs_contains_no_canary(runs: Runs) -> None:
     assert runs.good.status == 0, runs.good.error
-    assert runs.bad.status, "the sites that cannot be built were built"
+    assert runs.bad.status, "the run with sites that cannot be built succeeded"
     assert in_text(runs.canaries, runs.good.output + runs.bad.output) == []
 
 
@@ -141,31 +141,31 @@ def test_a_second_run_changes_nothing(runs: Runs) -> None:
     assert (runs.second.status, runs.second.changed) == (0, 0), runs.second.error
 
 
-def test_no_command_line_shows_a_canary(runs: Runs) -> None:
+def test_no_command_line_contains_a_canary(runs: Runs) -> None:
     assert runs.watched.rounds > 100
     assert runs.watched.found == []
 
 
-def test_the_journal_shows_no_canary(runs: Runs, world: World) -> None:
+def test_the_journal_contains_no_canary(runs: Runs, world: World) -> None:
     assert in_text(runs.canaries, world.host.told("journalctl --no-pager --output=cat -q")) == []
 
 
-def test_a_failure_says_where_and_shows_no_token(runs: Runs) -> None:
+def test_an_error_names_the_url_without_its_token(runs: Runs) -> None:
     error = runs.bad.error
     assert f"{SERVER}/none: " in error
     for name in ("nogit", "moved", "nofile", "notar"):
         assert f"site '{name}': " in error
 
 
-def test_canaries_lie_only_where_root_keeps_secrets(runs: Runs, world: World) -> None:
+def test_canaries_are_only_in_private_files_below_etc_sites(runs: Runs, world: World) -> None:
     found = in_files(world.host, runs.canaries, FOLDERS)
     modes = {path: mode for mode, _owner, path in (line.split(" ", 2) for line in found)}
     assert [path for path in modes if not path.startswith("/etc/sites/")] == []
     assert [f"{mode} {path}" for path, mode in modes.items() if not mode.endswith("0")] == []
-    assert any(path.startswith("/etc/sites/teller/") for path in modes), "nothing was found, so nothing was proven"
+    assert any(path.startswith("/etc/sites/teller/") for path in modes), "no canary was found, so this proves nothing"
 
 
-def test_a_local_user_reads_no_canary(runs: Runs, world: World) -> None:
+def test_a_local_user_cannot_read_a_canary(runs: Runs, world: World) -> None:
     world.host.told(f"cp {SERVERS}/patterns /home/{LOCAL}/patterns && chown {LOCAL} /home/{LOCAL}/patterns")
     script = f"grep -rlaF -f ~/patterns {' '.join(FOLDERS)} 2>/dev/null"
     assert world.run_as(LOCAL, f"cd; export HOME=/home/{LOCAL}; {script}").stdout == ""
@@ -174,11 +174,11 @@ def test_a_local_user_reads_no_canary(runs: Runs, world: World) -> None:
 
 def test_an_archive_leaves_no_file_behind(runs: Runs, world: World) -> None:
     places = "/var/cache/sites/packed /tmp /root/.ansible/tmp /run/pyweb.stack /var/lib/pyweb.stack /opt/sites/packed"
-    # uv's own cache has a folder called archive-v0, Django a module of that name.
+    # uv's cache has a directory archive-v0, and Django a module of that name.
     names = "-name 'archive-*' -o -name archive -o -name '.step-*' -o -name '*.tar.gz'"
     left = rf"find {places} -name uv -prune -o -name virtualenvs -prune -o \( {names} \) -print"
     assert world.host.run(left).stdout == ""
-    # Nothing but what installers keep for the next build.
+    # Only the caches of installers remain.
     assert set(world.host.told("ls -A /var/cache/sites/packed").split()) <= {"uv", "npm", "yarn"}
 
 
@@ -188,7 +188,7 @@ def test_a_password_does_not_follow_a_redirect_to_another_host(runs: Runs, world
     assert "Authorization" not in got
 
 
-def test_the_key_of_a_server_is_roots_and_another_one_is_refused(runs: Runs, world: World) -> None:
+def test_known_hosts_belongs_to_root_and_a_changed_host_key_is_refused(runs: Runs, world: World) -> None:
     assert world.host.told("stat -c '%U %a' /etc/sites/keyed/known_hosts") == "root 644"
     assert world.host.told("cat /etc/sites/keyed/known_hosts") == runs.key
     digest = world.host.told(f"ssh-keygen -lf {SERVERS}/new.pub | cut -d' ' -f2")
@@ -200,6 +200,6 @@ def test_the_key_of_a_server_is_roots_and_another_one_is_refused(runs: Runs, wor
     assert world.run_as("site-keyed", "echo x >> /etc/sites/keyed/known_hosts").returncode
 
 
-def test_nothing_of_root_goes_through_a_name_in_tmp(runs: Runs, world: World) -> None:
+def test_root_does_not_use_a_predictable_name_in_tmp(runs: Runs, world: World) -> None:
     assert world.host.told("cd /tmp/pyweb-root && find . -type f") == "./mine"
     assert world.host.told("cat /srv/canary-venv/pyvenv.cfg"), "the virtualenv of root was not made"

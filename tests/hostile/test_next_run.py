@@ -1,4 +1,4 @@
-"""What happened to the host since the last run, and what the next run makes of it: one run for all of it."""
+"""Changes on the host since the last run, and how the next run handles them. One run handles all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host import Run
 pytestmark = pytest.mark.same_everywhere
 
 MEDIA, DISK = "/var/lib/sites/shop/media", "/srv/disk/media"
-# Every value that the model takes arrives exactly.
+# Every value that the model accepts must arrive unchanged.
 VALUES = {
     "QUOTES": "a \"b\" 'c' `d` $e ${f} \\g \\\\",
     "LINES": "-----BEGIN-----\nabc=\n\n# no comment\n-----END-----\n",
@@ -37,17 +37,17 @@ def main_process(world: World) -> str:
 
 @pytest.fixture(scope="module")
 def main(world: World) -> str:
-    """nginx's main process, from before the run."""
+    """Return nginx's main process before the run."""
     return main_process(world)
 
 
 @pytest.fixture(scope="module")
 def run(world: World, main: str) -> Run:
-    """Root moves the media to a bigger disk; rules are flushed; nginx has few descriptors; the inventory has values."""
+    """Move the media to another disk, flush rules, limit nginx's descriptors and set values; then run the playbook."""
     world.host.told(f"mkdir -p /srv/disk && mv {MEDIA} {DISK} && ln -s {DISK} {MEDIA}")
     world.host.told("/usr/bin/python3 -", FLUSH)
     assert connects(world, LOCAL)
-    # As an nginx that 0.1 started.
+    # The limit of an nginx that 0.1 started.
     world.host.told(
         f"prlimit --pid {main} --nofile=1024: && systemctl reload nginx && "
         "rm /etc/systemd/system/nginx.service.d/pyweb.conf && systemctl daemon-reload"
@@ -55,7 +55,7 @@ def run(world: World, main: str) -> Run:
     return world.play(world.inventory.with_("shop", env=VALUES))
 
 
-def test_a_link_of_root_to_a_bigger_disk_is_followed(world: World, run: Run) -> None:
+def test_a_link_that_root_made_to_another_disk_is_followed(world: World, run: Run) -> None:
     assert run.status == 0, run.error
     assert world.host.told(f"readlink {MEDIA}") == DISK
     assert world.host.told(f"stat -c %U {DISK}") == "site-shop"
@@ -63,13 +63,13 @@ def test_a_link_of_root_to_a_bigger_disk_is_followed(world: World, run: Run) -> 
     assert client.ask(world.host.address, "shop.example", "/media/big.txt").body == "big\n"
 
 
-def test_a_flushed_port_is_limited_again(world: World, run: Run) -> None:
+def test_a_port_is_restricted_again_after_its_rules_were_flushed(world: World, run: Run) -> None:
     assert connects(world, "root"), run.error
     assert not connects(world, LOCAL)
 
 
-def test_nginx_gets_descriptors_without_a_restart(world: World, main: str, run: Run) -> None:
-    """For its connections twice over."""
+def test_nginx_gets_more_descriptors_without_a_restart(world: World, main: str, run: Run) -> None:
+    """Two for each connection, and some more."""
     assert main_process(world) == main, run.error
     for pid in (main, *world.host.told(f"cat /proc/{main}/task/{main}/children").split()):
         if "shutting down" in world.host.run(f"cat /proc/{pid}/cmdline").stdout:
@@ -79,7 +79,7 @@ def test_nginx_gets_descriptors_without_a_restart(world: World, main: str, run: 
         assert int(soft[1]) >= 2 * 1024 + 1024, pid
 
 
-def test_every_value_arrives_as_it_was_given(world: World, run: Run) -> None:
+def test_every_environment_value_arrives_unchanged(world: World, run: Run) -> None:
     assert run.status == 0, run.error
     found = world.host.told(
         "systemd-run --quiet --wait --pipe --collect --uid=site-shop --property=EnvironmentFile=$(ls -t "
@@ -89,7 +89,7 @@ def test_every_value_arrives_as_it_was_given(world: World, run: Run) -> None:
     assert {name: arrived.get(name) for name in VALUES} == VALUES
 
 
-def test_all_is_as_it_was_when_root_moves_it_back(world: World, run: Run) -> None:
+def test_after_root_moves_the_media_back_a_second_run_changes_nothing(world: World, run: Run) -> None:
     world.host.told(f"rm {MEDIA} {DISK}/big.txt && mv {DISK} {MEDIA}")
     assert world.deploy().changed
     again = world.deploy()

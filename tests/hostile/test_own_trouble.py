@@ -1,4 +1,4 @@
-"""The trouble of one site is its own: the others of the run are built, released and served."""
+"""A fault of one site does not affect others: the other sites of the run are built, released and served."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sites import Inventory, Project, site
 
 pytestmark = pytest.mark.same_everywhere
 
-# Nobody answers there.
+# Nothing listens there.
 NOWHERE = "git://127.0.0.1:1/nothing.git"
 VERSION = "7.1"
-# A status that the example never answers with.
+# A status that the example never returns.
 NEVER = {"path": "/healthz", "status": [299], "timeout": 3}
 
 
-# What a compromised site says on its stats socket.
+# Responses of a compromised site on its stats socket.
 WRONG = """b'{"sockets": 3, "workers": [7, {"status": {"busy": []}}]}'"""
 DEEP = "b'[' * 200000"
 FORGED = (
@@ -45,7 +45,7 @@ if os.fork() == 0:
 
 
 def lie(world: World, said: str) -> None:
-    """Let the site's user answer in place of the live uWSGI. `said` is an expression of Python."""
+    """Make the site's user answer on the stats socket instead of uWSGI. `said` is a Python expression."""
     program = STATS.replace("@SAID@", said)
     done = world.run_as("site-shop", f"python3 - <<'END'\n{program}END")
     assert done.returncode == 0, done.stderr
@@ -58,9 +58,9 @@ def served(host: Host, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """One run in which two builds and the first release of `wiki` fail, nginx refuses `maze`, the others are fine.
+    """Run once: two builds and the first release of `wiki` fail, nginx refuses `maze`, the other sites succeed.
 
-    `fake` raises an error that looks like Ansible's, and the live release of `shop` lies to root.
+    `fake` raises an error that looks like Ansible's, and the live release of `shop` sends forged stats to root.
     """
     broken = Project(tmp_path_factory.mktemp("broken") / "mysite")
     broken.edit("mysite/wsgi.py", lambda text: f"{text}raise RuntimeError({FORGED!r})\n")
@@ -78,7 +78,7 @@ def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return world.play(wanted)
 
 
-def test_the_run_fails_with_all_faults(run: Run) -> None:
+def test_the_run_fails_and_reports_every_fault(run: Run) -> None:
     assert run.status
     assert run.error.startswith("site 'blog': source failed: ")
     assert re.search(r"^site 'wiki': (start|health) failed: ", run.error, re.MULTILINE)
@@ -87,16 +87,16 @@ def test_the_run_fails_with_all_faults(run: Run) -> None:
     assert "site 'zine'" not in run.error
 
 
-def test_the_others_are_built_released_and_served(world: World, run: Run) -> None:
+def test_the_other_sites_are_built_released_and_served(world: World, run: Run) -> None:
     assert VERSION in served(world.host, "shop")
     assert VERSION in served(world.host, "zine")
     assert "8090/tcp" in world.host.told("firewall-cmd --list-ports")
 
 
-def test_a_site_that_was_served_is_served_as_before(world: World, run: Run) -> None:
+def test_a_site_that_fails_is_served_as_before(world: World, run: Run) -> None:
     assert VERSION not in served(world.host, "blog")
     assert "<html" in served(world.host, "blog")
-    # The inventory has moved it to another port, where nothing listens yet.
+    # The inventory changes its port, but nothing listens on the new one yet.
     servers = world.host.told("nginx -T 2>/dev/null")
     assert "127.0.0.1:8001" in servers
     assert "127.0.0.1:8002" not in servers
@@ -109,7 +109,7 @@ def test_a_site_whose_first_release_failed_has_no_server(world: World, run: Run)
     assert re.search(" -> [0-9a-f]{12} by .+: failed: (start|health): ", world.host.told("cat /opt/sites/wiki/history"))
 
 
-def test_what_a_project_prints_is_visible_and_passes_for_nobody_elses_words(run: Run) -> None:
+def test_the_output_of_a_project_is_escaped_and_cannot_imitate_ansible(run: Run) -> None:
     said = re.search(r"(?ms)^site 'fake': .*?(?=^site '|\Z)", run.error)
     assert said, run.error
     assert "\\x1b[2J" in said[0]
@@ -119,7 +119,7 @@ def test_what_a_project_prints_is_visible_and_passes_for_nobody_elses_words(run:
     assert "\x1b" not in run.output
 
 
-def test_a_lie_of_one_site_keeps_no_other_from_its_doctor(world: World, run: Run) -> None:
+def test_forged_stats_of_one_site_do_not_stop_the_doctor_for_others(world: World, run: Run) -> None:
     lie(world, DEEP)
     began = time.monotonic()
     done = world.play(world.inventory, "doctor.yml", "-e", "doctor_report=")

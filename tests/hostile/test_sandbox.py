@@ -1,4 +1,4 @@
-"""What runs a site's code can write the site's data and nothing else, and has no more of the host than it needs."""
+"""Processes that run a site's code can write only the site's data, and access no more of the host than they need."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from conftest import HOME, World
 from tries import SCRIPT, WANTED
 
-# The most that `systemd-analyze security` may say of a unit: 0 is the best, 10 the worst.
+# The highest rating of `systemd-analyze security` that a unit may have: 0 is the best, 10 the worst.
 EXPOSURE = 1.5
 
 
 def told(text: str) -> dict[str, Any]:
-    """What the last tries in a text came to."""
+    """Return the results of the last attempts in a text."""
     lines = [line.partition("tries ")[2] for line in text.splitlines() if line.startswith("tries {")]
     assert lines, text
     return dict(json.loads(lines[-1]))
@@ -24,7 +24,7 @@ def live(world: World, name: str) -> str:
     return world.host.told(f"basename $(readlink /opt/sites/{name}/current)")
 
 
-def test_no_unit_of_a_site_is_exposed(world: World) -> None:
+def test_the_exposure_of_every_unit_is_rated_low(world: World) -> None:
     shop, blog = live(world, "shop"), live(world, "blog")
     units = [f"uwsgi-shop@{shop}", f"uwsgi-blog-probe@{blog}", f"pyweb-worker-shop@{shop}:tries:1"]
     found = {}
@@ -34,7 +34,7 @@ def test_no_unit_of_a_site_is_exposed(world: World) -> None:
     assert {unit: level for unit, level in found.items() if level > EXPOSURE} == {}
 
 
-def test_a_worker_a_timer_and_a_step_of_a_release_write_data_alone(world: World) -> None:
+def test_workers_timers_and_release_steps_can_write_only_data(world: World) -> None:
     host = world.host
     host.told("systemctl start pyweb-timer-shop@tries.service && journalctl --sync")
     found = {
@@ -47,45 +47,45 @@ def test_a_worker_a_timer_and_a_step_of_a_release_write_data_alone(world: World)
     assert found == dict.fromkeys(found, WANTED)
 
 
-def test_a_step_of_a_build_reaches_nothing_of_the_host(world: World) -> None:
+def test_a_build_step_cannot_access_the_host(world: World) -> None:
     found = json.loads(world.host.told("cat /opt/sites/shop/current/src/tries.json"))
-    # Whether it may write the data is up to who builds.
+    # Whether it can write the data depends on the account that builds.
     assert {name: what for name, what in found.items() if name != "data"} == {
         name: what for name, what in WANTED.items() if name != "data"
     }
 
 
-def test_manage_is_in_the_sandbox_and_has_its_pipes(world: World) -> None:
+def test_manage_runs_in_the_sandbox_and_supports_pipes_and_terminals(world: World) -> None:
     host = world.host
     shell = f"exec(open('{SCRIPT}').read(), {{'__name__': 'tries'}})"
     assert told(host.told("/opt/sites/shop/manage shell", shell)) == WANTED
     assert host.told("/opt/sites/shop/manage dumpdata auth.group > /root/dump.json; cat /root/dump.json") == "[]"
     assert host.run("/opt/sites/shop/manage no-such-command").returncode != 0
-    # With a terminal, as a person has it.
+    # With a terminal.
     said = host.told("script --quiet --return --command '/opt/sites/shop/manage check' /dev/null")
     assert "no issues" in said
 
 
-def test_what_the_inventory_allows_a_site_may(world: World) -> None:
-    """One directive each, and the others stay: a directory, a system call, a look at the homes."""
+def test_a_site_may_do_what_the_inventory_allows(world: World) -> None:
+    """A directory, a system call and reading home directories, by one directive each; the other directives stay."""
     shell = f"exec(open('{SCRIPT}').read(), {{'__name__': 'tries'}})"
     found = told(world.host.told("/opt/sites/blog/manage shell", shell))
     allowed = {"data": "Read-only file system", "shared": "done", "owner": "done", "homes": "done"}
     assert found == {**WANTED, **allowed}
 
 
-def test_a_command_leaves_no_unit_and_no_secret(world: World) -> None:
-    """Commands run as units: gone afterwards, and none of the environment was in their properties."""
+def test_a_command_leaves_no_unit_and_no_secret_behind(world: World) -> None:
+    """Commands run as transient units, whose properties must not contain the environment."""
     host = world.host
     assert host.told("systemctl list-units --all --no-legend 'pyweb-run-*'") == ""
     assert "DATABASE_URL" not in host.told("journalctl --unit='pyweb-run-*' --output=json")
 
 
-def test_a_site_in_a_home_writes_its_database_and_nothing_else_there(world: World) -> None:
+def test_a_site_in_a_home_directory_can_write_only_its_database_there(world: World) -> None:
     host = world.host
     unit = f"uwsgi-hut@{live(world, 'hut')}.service"
     assert host.told(f"systemctl show --property=ProtectHome --value {unit}") == "read-only"
-    assert host.told(f"stat -c %s {HOME}/mysite/db.sqlite3") != "0", "the migrations went to another database"
+    assert host.told(f"stat -c %s {HOME}/mysite/db.sqlite3") != "0", "the migrations were applied to another database"
     write = "from django.contrib.auth.models import Group; Group(name=chr(120)).save(); print(Group.objects.count(), 7)"
     assert "1 7" in host.told("/opt/sites/hut/manage shell", write)
     done = host.run("/opt/sites/hut/manage shell", f"open('{HOME}/.profile', 'a')")

@@ -1,4 +1,4 @@
-"""What nginx serves of a site is the site's own, a document that somebody uploaded is harmless, and logs are closed."""
+"""nginx serves only a site's own files, uploaded documents are harmless, and others cannot read the logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRIVATE = "the private upload of the other site"
 
 @pytest.fixture(scope="module")
 def media(world: World) -> Iterator[World]:
-    """Uploads of both sites, and the links that a compromised `shop` makes."""
+    """Make uploads of both sites, and the links that a compromised `shop` would make."""
     upload = f"umask 0027; mkdir -p {STATE}/blog/media/p; echo '{PRIVATE}' > {STATE}/blog/media/p/x.txt"
     told = world.run_as("site-blog", upload)
     assert told.returncode == 0, told.stderr
@@ -29,7 +29,7 @@ def media(world: World) -> Iterator[World]:
         " && for kind in html xhtml svg xml htm mml txt png; do echo '<script>alert(1)</script>' > page.$kind; done",
     )
     assert made.returncode == 0, made.stderr
-    # So that the log has something in it.
+    # So that the log is not empty.
     client.ask(world.host.address, "blog.example")
     yield world
     world.host.told(f"rm -rf {STATE}/shop/media/* {STATE}/blog/media/p")
@@ -39,8 +39,8 @@ def get(world: World, path: str, host: str = "shop.example") -> client.Answer:
     return client.ask(world.host.address, host, path)
 
 
-def test_what_is_to_be_kept_apart_can_be_read_by_nginx(media: World) -> None:
-    """Without that the tests below prove nothing."""
+def test_nginx_can_read_the_files_that_the_links_lead_to(media: World) -> None:
+    """Otherwise the tests below prove nothing."""
     assert get(media, "/media/p/x.txt", "blog.example").body.strip() == PRIVATE
 
 
@@ -56,7 +56,7 @@ def test_a_link_to_a_file_of_the_site_is_followed(media: World) -> None:
     assert get(media, "/media/mine.txt").body == "own\n"
 
 
-def test_the_media_may_lie_on_a_bigger_disk(media: World) -> None:
+def test_the_media_directory_may_be_a_link_to_another_disk(media: World) -> None:
     here, there = f"{STATE}/shop/media", "/srv/bigger"
     media.host.told(f"mkdir -p {there} && mv {here} {there}/media && ln -s {there}/media {here}")
     try:
@@ -67,7 +67,7 @@ def test_the_media_may_lie_on_a_bigger_disk(media: World) -> None:
 
 
 def policies(world: World, path: str) -> str:
-    """The policies of a file; `client` keeps one header of a name."""
+    """Return all Content-Security-Policy headers of a file; `client` keeps only one header of a name."""
     program = (
         "import http.client; c = http.client.HTTPConnection('127.0.0.1'); "
         f"c.request('GET', '{path}', headers={{'Host': 'shop.example'}}); "
@@ -93,9 +93,9 @@ def test_other_uploads_are_served_as_before(media: World, kind: str) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_logs_are_nobodys_to_read_from_their_first_line(world: World) -> None:
+def test_logs_cannot_be_read_by_other_users_from_their_first_line(world: World) -> None:
     create = re.search(r"create (0?640) (\S+) (\S+)", world.host.told("cat /etc/logrotate.d/nginx"))
-    assert create, "this platform's logrotate makes no logs; the test knows no other owner"
+    assert create, "this platform's logrotate creates no logs, so the expected owner is unknown"
     for site in ("shop", "blog"):
         for kind in ("access", "error"):
             path = f"/var/log/nginx/{site}.{kind}.log"

@@ -1,4 +1,4 @@
-"""A uwsgi socket is not a shell: whoever may connect to it sends requests, and gets nothing else done."""
+"""A uwsgi socket accepts only requests: who can connect to it cannot run commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from conftest import LOCAL, World, connects
 
-# What a local user sends: a packet for each variable by which uWSGI loads other code, and for each of its plugins.
+# What a local user sends: a packet for each variable with which uWSGI loads other code, and for each plugin.
 SEND = """
 import json, os, socket, struct, sys
 BASE = dict(REQUEST_METHOD="GET", REQUEST_URI="/healthz", PATH_INFO="/healthz", QUERY_STRING="", SERVER_NAME="a",
@@ -70,7 +70,7 @@ def unix_socket(world: World) -> str:
 
 @pytest.fixture(scope="module")
 def packets(world: World, unix_socket: str) -> dict[str, dict[str, tuple[str, bool]]]:
-    """What came of the packets of nginx's own user, who may connect to both."""
+    """Return the responses to the packets of nginx's user, who may connect to both sockets."""
     user = nginx(world)
     return {"tcp": sent(world, user, "8001", "blog.example"), "unix": sent(world, user, unix_socket, "shop.example")}
 
@@ -86,20 +86,22 @@ def test_no_packet_runs_a_command(packets: dict[str, dict[str, tuple[str, bool]]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-def test_every_plugin_gets_a_request_or_nothing(packets: dict[str, dict[str, tuple[str, bool]]], kind: str) -> None:
+def test_a_packet_for_any_plugin_is_a_request_or_rejected(
+    packets: dict[str, dict[str, tuple[str, bool]]], kind: str
+) -> None:
     found = packets[kind]
     assert {line for name, (line, _ran) in found.items() if name.startswith("plain by")} == {"HTTP/1.1 200 OK"}
     assert {line for name, (line, _ran) in found.items() if name.startswith("empty by")} == {"HTTP/1.0 400 No Request"}
 
 
-def test_another_local_user_does_not_reach_a_unix_socket(world: World, unix_socket: str) -> None:
+def test_another_local_user_cannot_connect_to_a_unix_socket(world: World, unix_socket: str) -> None:
     done = world.run_as(LOCAL, f"/usr/bin/python3 /usr/local/lib/send.py {unix_socket} shop.example")
     assert done.returncode != 0
     assert "PermissionError" in done.stderr
 
 
-def test_a_tcp_port_is_for_nginx_and_root(world: World) -> None:
-    """Also after a reload of the firewall, and after a boot."""
+def test_only_nginx_and_root_can_connect_to_a_tcp_port(world: World) -> None:
+    """Even after a reload of the firewall, and after a reboot."""
 
     def limited() -> bool:
         assert connects(world, nginx(world))
@@ -119,8 +121,8 @@ def test_a_request_with_200_headers_is_answered(world: World) -> None:
     assert world.host.told(asked) == "200"
 
 
-def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
-    """As soon as it can be: by the model, or by the release."""
+def test_an_environment_value_that_systemd_cannot_read_is_refused(world: World) -> None:
+    """By the model or by the release."""
     before = world.host.told("readlink /opt/sites/shop/current")
     run = world.play(world.inventory.with_("shop", env={"GOOD": "1", "BROKEN": "a\ufffeb"}))
     assert run.status

@@ -1,11 +1,11 @@
-"""What a compromised application tries, wherever a site's code runs, and how each try has to end."""
+"""What a compromised application tries, wherever a site's code runs, and the expected result of each attempt."""
 
 from __future__ import annotations
 
 from typing import Any
 
 SCRIPT = "/usr/local/lib/tries.py"
-# What a compromised application does: it says of each try whether it went well.
+# Makes all attempts, and prints the result of each.
 TRIES = """
 import json, os, socket, sys, tempfile, time
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Stop the process where /run/pyweb-breakpoint.json says. On the host its name is pyweb_breakpoint; see breakpoints.py.
 
-Runs on the host's own Python, 3.9 or newer, at each start: without a point it imports nothing. A point is one of the
-product's functions: if that is renamed, nothing stops there, and the test fails. A trace function is asked once for
-each call of a Python function. A profile function would be asked for each call of a C function and for each return
-as well, and a module would take twice as long.
+Runs on the host's own Python, 3.9 or newer, at each start. Without a point it imports nothing. A point is a function
+of the product: if the function is renamed, no process stops, and the test fails. Python calls a trace function once
+per call of a Python function. It would call a profile function for each call of a C function and for each return as
+well, and a module would take twice as long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PREFIX = "ansible_collections.pyweb.stack.plugins."
 
 
 def watch(point):
-    """Stop the process when it comes to the point for the `nth` time."""
+    """Stop the process when it reaches the point for the `nth` time."""
     import signal
 
     left = [point["nth"]]
@@ -47,7 +47,7 @@ def watch(point):
         if left[0]:
             return
         sys.settrace(None)
-        os.unlink(POINT)  # once: the next run goes through
+        os.unlink(POINT)  # stop only once: the next run is not stopped
         with open(REACHED + ".new", "w", encoding="ascii") as stream:
             stream.write(f"{os.getpid()}\n")
         os.rename(REACHED + ".new", REACHED)

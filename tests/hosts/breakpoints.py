@@ -1,8 +1,8 @@
-"""Stop a module on the host at an exact point, without a word about it in the product.
+"""Stop a module on the host at an exact point, without code for it in the product.
 
-Python runs `pyweb_breakpoint.py` at every start (by a .pth file beside it). Where /run/pyweb-breakpoint.json names a
-point, and the process comes there, it says so and stops itself with SIGSTOP, in the middle of whatever it holds and has
-half done. Then the test looks around, kills it or lets it go on.
+Python runs `pyweb_breakpoint.py` at every start, because of a .pth file beside it. If /run/pyweb-breakpoint.json names
+a point and the process reaches it, the process reports that and stops itself with SIGSTOP, holding its locks and with
+its work unfinished. The test can then inspect the host, and kill or resume the process.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from host import Host, Playing
 AGENT = Path(__file__).with_name("agent.py")
 REACHED_SECONDS = 120
 
-# Looks for a second, inside: a look from outside costs as much time as the playbook has on half a core. Without a new
-# process, as long as there is nothing to see.
+# Polls for a second inside the container: a `docker exec` per check would take half a core from the playbook. As long
+# as the file does not exist, it starts no process except `sleep`.
 STOPPED = f"""
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     if [ -e {REACHED} ]; then
@@ -33,10 +33,10 @@ done
 
 @dataclass(frozen=True)
 class Point:
-    """Where to stop: the `nth` time that a function of a module is called, or returns.
+    """Where to stop: the `nth` call of a function of a module, or the `nth` return from it.
 
-    `module` is a module or a package: module_utils.release and the like, or any other by its full name; `step` narrows
-    it to one of a Shell's.
+    `module` is a module or a package, such as module_utils.release, or any other by its full name. `step` limits it to
+    one step of a Shell.
     """
 
     module: str
@@ -47,7 +47,7 @@ class Point:
 
 
 def install(host: Host) -> None:
-    """Make the system's Python of the host look for a breakpoint; the virtualenvs of sites do not see it."""
+    """Install the breakpoint for the host's system Python; the virtualenvs of sites do not load it."""
     script = "import site; print([path for path in site.getsitepackages() if 'local' not in path][0])"
     folder = host.told(f'python3 -c "{script}"')
     host.told(f"cat > {folder}/pyweb_breakpoint.py", AGENT.read_text(encoding="utf-8"))
@@ -59,12 +59,12 @@ def arm(host: Host, point: Point) -> None:
 
 
 def wait(host: Host, playing: Playing) -> int:
-    """Wait until a module stands at the point; its process id."""
+    """Wait until a module has stopped at the point, and return its process id."""
     deadline = time.monotonic() + REACHED_SECONDS
     while not (found := host.told(STOPPED)):
         ended = playing.process.poll() is not None
-        assert not ended, f"the run ended and no module came to the point:\n{playing.end().error}"
-        assert time.monotonic() < deadline, f"no module came to the point in {REACHED_SECONDS} s"
+        assert not ended, f"the run ended before a module reached the point:\n{playing.end().error}"
+        assert time.monotonic() < deadline, f"no module reached the point within {REACHED_SECONDS} s"
     return int(found)
 
 

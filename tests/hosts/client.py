@@ -1,4 +1,4 @@
-"""What asks a site from outside: single questions, wrk for the load, and a thread that asks for what takes long."""
+"""Clients outside the host: single requests, load with wrk, and a thread that repeats a request."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from pathlib import Path
 
 MIX = Path(__file__).with_name("mix.lua")
 CONNECTIONS = 16
-# Milliseconds that a connection rests between two requests. Sixteen that never rest keep two cores busy by themselves:
-# then one measures how long the queue is, not what a deploy adds, and the deploy takes ten times as long.
+# Milliseconds that a connection pauses between two requests. Sixteen connections without a pause keep two cores busy:
+# the test would then measure the length of the queue, not what a deploy adds, and the deploy takes ten times as long.
 PAUSE = 800
-# wrk counts a request that takes longer as lost: longer than a form may wait for SQLite, shorter than nginx's own 60 s.
+# wrk counts a request that takes longer as lost. It is longer than a form may wait for SQLite, and shorter than nginx's
+# own 60 s.
 LOST_SECONDS = 20
-# A verdict on fewer requests than this a second says nothing.
+# With fewer requests per second, the result means nothing.
 AT_LEAST_PER_SECOND = 5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client got; `status` 0 means no complete answer, `failure` why."""
+    """The response to a request. `status` 0 means that there was no complete response; `failure` says why."""
 
     status: int
     body: str = ""
@@ -47,7 +48,7 @@ def ask(
     headers: dict[str, str] | None = None,
     port: int = 80,
 ) -> Answer:
-    """GET a path with a connection of its own."""
+    """GET a path with a new connection."""
     start = time.monotonic()
     connection = HTTPConnection(address, port, timeout=timeout)
     try:
@@ -67,7 +68,7 @@ def ask(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What wrk saw. Times in milliseconds; `lost` are connections and answers that never were or came too late."""
+    """What wrk measured. Times are in milliseconds; `lost` counts failed connections and missing or late responses."""
 
     requests: int
     seconds: float
@@ -80,14 +81,14 @@ class Verdict:
 
     @property
     def failed(self) -> int:
-        """Requests without an answer, and answers other than a page, a file (200) and a stored form (302)."""
+        """Count requests without a response, and responses other than a page or file (200) and a stored form (302)."""
         return sum(self.lost.values()) + sum(
             count for status, count in self.statuses.items() if status not in (200, 302)
         )
 
     @property
     def stored(self) -> int:
-        """Forms that were answered as stored."""
+        """Count the forms that were reported as stored."""
         return self.statuses.get(302, 0)
 
     def __str__(self) -> str:
@@ -99,9 +100,9 @@ class Verdict:
 
 
 class Load:
-    """wrk on the page, a static file and the upload form of every site, from `with` to its end; then `verdict`.
+    """Run wrk on the page, a static file and the upload form of every site during a `with` block; then read `verdict`.
 
-    `keep`: connections are used again, as browsers and balancers do it.
+    `keep`: connections are reused, as by browsers and load balancers.
     """
 
     def __init__(self, address: str, hosts: Sequence[str], work: Path, keep: bool = True, pause: int = PAUSE) -> None:
@@ -124,11 +125,11 @@ class Load:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self.process.send_signal(signal.SIGINT)  # it ends at once and says what it has
+        self.process.send_signal(signal.SIGINT)  # wrk ends immediately and prints its result
         output, _errors = self.process.communicate(timeout=30)
         found = re.search(r"^VERDICT (.*)$", output, re.MULTILINE)
         if error is None:
-            assert found, f"wrk gave no verdict:\n{output}"
+            assert found, f"wrk printed no result:\n{output}"
             told = json.loads(found[1])
             lost = {name: told.pop(name) for name in ("connect", "read", "write", "timeout")}
             told["statuses"] = {int(status): count for status, count in told["statuses"].items()}
@@ -136,17 +137,17 @@ class Load:
 
     @property
     def verdict(self) -> Verdict:
-        """What the load saw, once it has ended. Fails when that was too little to say anything."""
+        """Return what was measured, after the load has ended. Fail if there were too few requests."""
         assert self._verdict, "the load has not ended yet"
         verdict = self._verdict
         kinds = {status for status, count in verdict.statuses.items() if count}
-        assert verdict.requests >= AT_LEAST_PER_SECOND * verdict.seconds, f"too few requests for a verdict: {verdict}"
-        assert kinds >= {200, 302}, f"pages or forms are missing: {verdict}"
+        assert verdict.requests >= AT_LEAST_PER_SECOND * verdict.seconds, f"too few requests: {verdict}"
+        assert kinds >= {200, 302}, f"no page or no form was served: {verdict}"
         return verdict
 
 
 def requests_of(address: str, host: str) -> list[dict[str, object]]:
-    """The page, the style sheet that it names, and a picture to upload with the cookie and the token of that page."""
+    """Return requests for the page, for its style sheet, and for an upload with the cookie and token of that page."""
     page = ask(address, host)
     assert page.status == 200, f"{host}: {page}"
     get = [{"method": "GET", "path": path, "headers": {"Host": host}, "body": ""} for path in ("/", style_of(page))]
@@ -154,14 +155,14 @@ def requests_of(address: str, host: str) -> list[dict[str, object]]:
 
 
 def style_of(page: Answer) -> str:
-    """The path of the page's style sheet, with its hash."""
+    """Return the path of the page's style sheet, with its hash."""
     found = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', page.body)
     assert found, page.body
     return found[1]
 
 
 def upload(host: str, page: Answer) -> dict[str, object]:
-    """The request that the page's form makes: Django wants the token of the form and the cookie that belongs to it."""
+    """Return the request of the page's form. Django requires the token of the form and the cookie that matches it."""
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
     assert found, page.body
     boundary = uuid.uuid4().hex
@@ -180,7 +181,7 @@ def upload(host: str, page: Answer) -> dict[str, object]:
 
 
 def store_picture(address: str, host: str, port: int = 80) -> None:
-    """Upload one as the page's form does it."""
+    """Upload a picture as the page's form does."""
     request = upload(host, ask(address, host, port=port))
     connection = HTTPConnection(address, port, timeout=15)
     try:
@@ -191,7 +192,7 @@ def store_picture(address: str, host: str, port: int = 80) -> None:
 
 
 def _pixel() -> bytes:
-    """A PNG of one grey pixel."""
+    """Return a PNG of one grey pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -203,7 +204,7 @@ def _pixel() -> bytes:
 
 
 def _lua(value: object) -> str:
-    """A value as Lua text; strings byte by byte, so that nothing in them means anything."""
+    """Return a value as Lua source; every byte of a string is escaped."""
     if isinstance(value, str):
         return '"' + "".join(f"\\{ord(one):03}" for one in value) + '"'
     if isinstance(value, dict):
@@ -213,11 +214,11 @@ def _lua(value: object) -> str:
     raise TypeError(f"no Lua for {value!r}")
 
 
-# --- what takes long, and what has to answer all the time -------------------------------------------------------------
+# --- repeated requests ------------------------------------------------------------------------------------------------
 
 
 class Prober:
-    """Asks one path again and again, every `pause` seconds, in a thread; `answers` has all that came back."""
+    """Requests one path every `pause` seconds in a thread; `answers` contains all responses."""
 
     def __init__(self, address: str, host: str, path: str, pause: float, timeout: float = 15) -> None:
         self.address, self.host, self.path, self.pause, self.timeout = address, host, path, pause, timeout
@@ -242,16 +243,16 @@ class Prober:
 
     @property
     def outage(self) -> float:
-        """Seconds from the first answer that was not good to the next good one after the last; 0.0 where all were."""
+        """Return the seconds from the first bad response to the first good one after the last bad one, or 0.0."""
         asked = sorted(self.answers, key=lambda answer: answer.asked)
         bad = [number for number, answer in enumerate(asked) if answer.status != 200]
         if not bad:
             return 0.0
-        assert bad[-1] + 1 < len(asked), f"{self.host} answers no more: {asked[-1]}"
+        assert bad[-1] + 1 < len(asked), f"{self.host} did not recover: {asked[-1]}"
         return asked[bad[-1] + 1].asked - asked[bad[0]].asked
 
     def _tick(self) -> None:
-        """A thread a question: one that takes five seconds must not keep the next from being asked."""
+        """Use a thread per request: a request of five seconds must not delay the next one."""
         while True:
             asking = threading.Thread(target=self._ask)
             asking.start()

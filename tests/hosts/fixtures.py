@@ -1,6 +1,6 @@
-"""One host for all tests of a directory, with the sites converged; its journal when a test fails.
+"""Fixtures: one host for all tests of a directory, and its journal in the report of a failed test.
 
-PYWEB_PLATFORM names the image (debian12), PYWEB_PREFIX begins the container's name (molecule).
+PYWEB_PLATFORM selects the image (debian12); PYWEB_PREFIX is the prefix of the container's name (molecule).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PREFIX = os.environ.get("PYWEB_PREFIX", "molecule")
 
 @pytest.fixture(scope="session")
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    # After the directory, or the file where that is asked for alone: two runs side by side share no container.
+    # Named after the directory, or after the file if only that is run: parallel runs must not share a container.
     asked = Path(request.config.args[0].partition("::")[0]).stem.removeprefix("test_")
     made = Host(f"{PREFIX}-{asked}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
     try:
@@ -38,13 +38,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session", autouse=True)
 def wrk() -> None:
-    """The load generator; installed where the distribution has it."""
+    """Install the load generator if it is missing and the distribution has it."""
     if shutil.which("wrk"):
         return
     assert shutil.which("apt-get"), "wrk is not installed; install it (https://github.com/wg/wrk)"
     assert os.geteuid() == 0, "wrk is not installed; install it: sudo apt-get install wrk"
     install = "apt-get update -qq || true; apt-get install -y -qq --no-install-recommends wrk"
-    # apt lets in one at a time, and the platforms are tested side by side.
+    # Only one apt can run at a time, and the platforms are tested in parallel.
     locked = ["flock", "/var/lock/pyweb-test-apt", "sh", "-c", install]
     done = subprocess.run(locked, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert shutil.which("wrk"), done.stdout + done.stderr

@@ -1,6 +1,6 @@
-"""A host for tests that take a whole one: a container with systemd, and playbook runs against it.
+"""A host for tests: a container with systemd, and playbook runs against it.
 
-Everything is done from outside: the playbook runs on this machine over the engine's connection, as a user's would.
+Playbooks run on this machine and connect to the container through the engine, as they would to a user's host.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.cr
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 BOOT_SECONDS = 60
 PLAY_SECONDS = 600
-# systemd as PID 1, a firewall of its own, and a root that may read other users' processes, without --privileged; as in
-# molecule/config.yml.
+# Allows systemd as PID 1, a separate firewall, and a root that may read other users' processes, without --privileged.
+# The same as in molecule/config.yml.
 RIGHTS = [
     *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cap-add=SYS_PTRACE", "--cgroupns=private"),
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
@@ -34,9 +34,9 @@ RIGHTS = [
 
 @dataclass(frozen=True)
 class Run:
-    """How a playbook run ended.
+    """The result of a playbook run.
 
-    `error` is the message of the failed task, '' if none failed. `changes` is a line for each task that changed the
+    `error` is the message of the failed task; '' if none failed. `changes` is a line for each task that changed the
     host, with what it made.
     """
 
@@ -50,7 +50,7 @@ class Run:
 
 @dataclass
 class Playing:
-    """A playbook run that is under way."""
+    """A playbook run that has not ended yet."""
 
     process: subprocess.Popen[str]
     log: Path
@@ -59,7 +59,7 @@ class Playing:
     started: float = field(default_factory=time.monotonic)
 
     def end(self) -> Run:
-        """Wait until it ends by itself."""
+        """Wait until it ends, and return its result."""
         try:
             status = self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
@@ -69,14 +69,14 @@ class Playing:
         return _told(status, seconds, self.log.read_text(encoding="utf-8", errors="replace"), self.host)
 
     def kill(self) -> None:
-        """SIGKILL for ansible-playbook and all that it started on this machine, at once."""
+        """Send SIGKILL to ansible-playbook and to everything that it started on this machine."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
 
 class Host:
-    """One container. `work` is a directory of this machine for its inventory and logs."""
+    """A container. `work` is a directory on this machine for inventories and logs."""
 
     play_seconds = PLAY_SECONDS
     run_seconds = 120
@@ -85,7 +85,7 @@ class Host:
         self.name, self.image, self.work = name, image, work
         self.plays = 0
         self.hostname = name
-        # More of `docker run`, for example its network.
+        # More options of `docker run`, for example the network.
         self.options: list[str] = []
 
     def start(self) -> None:
@@ -99,10 +99,10 @@ class Host:
             docker("cp", "--follow-link", str(BUNDLE), f"{self.name}:{BUNDLE_THERE}")
 
     def restart(self, kill: bool = False) -> None:
-        """Reboot it; with `kill`, as when the power fails."""
+        """Reboot the host; with `kill`, like a power failure."""
         docker(*(["kill"] if kill else ["stop", "--time=20"]), self.name)
         docker("start", self.name)
-        self.__dict__.pop("address", None)  # it may have another one now
+        self.__dict__.pop("address", None)  # the address may have changed
         self.wait_for_boot()
 
     def remove(self) -> None:
@@ -110,47 +110,47 @@ class Host:
 
     def wait_for_boot(self) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
-        # It waits by itself, once the bus is there.
+        # With --wait it waits for the boot, but only once D-Bus is available.
         look = f"timeout {BOOT_SECONDS} systemctl is-system-running --wait"
         while (state := self.run(look).stdout.strip()) not in ("running", "degraded"):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"systemd in {self.name} has not booted in {BOOT_SECONDS} s; it says {state!r}")
+                raise TimeoutError(f"systemd in {self.name} has not booted within {BOOT_SECONDS} s; state {state!r}")
             time.sleep(0.2)
 
     @functools.cached_property
     def address(self) -> str:
-        """Its IP address. To ask the engine takes longer than a page does, so it is asked once a boot."""
+        """Return the IP address. Asking the engine takes longer than a request, so it is cached until a reboot."""
         networks = json.loads(docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
         return str(next(network["IPAddress"] for network in networks.values() if network["IPAddress"]))
 
     def command(self, script: str) -> list[str]:
-        """What this machine executes to run a shell script in it."""
+        """Return the command that runs a shell script in the container."""
         return ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
 
     @property
     def connection(self) -> dict[str, object]:
-        """How Ansible gets there, as variables of its inventory."""
+        """Return the inventory variables with which Ansible connects."""
         return {"ansible_connection": "community.docker.docker"}
 
     def run(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a shell script in it, whatever its exit status."""
+        """Run a shell script in the container, and accept any exit status."""
         words, seconds = self.command(script), self.run_seconds
         return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
 
     def told(self, script: str, stdin: str = "") -> str:
-        """What a shell script printed; it has to succeed."""
+        """Run a shell script that must succeed, and return what it printed."""
         done = self.run(script, stdin)
         assert done.returncode == 0, f"in {self.name}: {script}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
     def copy(self, source: Path, target: str) -> None:
-        """Put a directory of this machine into it, in place of what is there, as root's."""
+        """Copy a directory of this machine into the container, owned by root. It replaces what is there."""
         self.told(f"rm -rf {shlex.quote(target)}")
         docker("cp", str(source), f"{self.name}:{target}")
         self.told(f"chown -R root:root {shlex.quote(target)}")
 
     def begin(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml", *words: str) -> Playing:
-        """Start a playbook run for `sites` in a process group of its own."""
+        """Start a playbook run for `sites` in a new process group."""
         self.plays += 1
         trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
         variables = {
@@ -175,23 +175,23 @@ class Host:
         return Playing(process, log, self.name, self.play_seconds)
 
     def play(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml", *words: str) -> Run:
-        """A playbook run from begin to end, good or bad."""
+        """Run a playbook to its end, and return its result, which may be a failure."""
         return self.begin(sites, playbook, *words).end()
 
     def deploy(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml") -> Run:
-        """A playbook run that has to succeed."""
+        """Run a playbook that must succeed."""
         run = self.play(sites, playbook)
         assert run.status == 0, run.error or run.output[-2000:]
         return run
 
     def journal(self, lines: int = 60) -> str:
-        """The end of its journal, without the lines in which every module call logs its arguments."""
+        """Return the end of the journal, without the lines in which each module call logs its arguments."""
         told = self.run(f"journalctl --no-pager --lines={10 * lines}").stdout.splitlines()
         return "\n".join([line for line in told if " Invoked with " not in line][-lines:])
 
 
 def _told(status: int, seconds: float, output: str, host: str) -> Run:
-    """Read the JSON that the callback prints at the end, after whatever warnings."""
+    """Return the result from the JSON that the callback prints at the end, possibly after warnings."""
     start = output.find("{\n")
     try:
         report, _end = json.JSONDecoder().raw_decode(output[start:])

@@ -1,7 +1,7 @@
--- What wrk asks for: the requests of a file, one after the other, over all connections; and its verdict as one line of JSON.
+-- What wrk requests: the requests of a file, in order, over all connections. It prints its result as one line of JSON.
 --   wrk ... --script mix.lua URL -- requests.lua ENDING PAUSE
--- ENDING is keep or close: whether a connection is used again. PAUSE is how many milliseconds a connection rests between
--- two requests, give or take a half; 0: not at all.
+-- ENDING is keep or close: whether a connection is reused. PAUSE is how many milliseconds a connection pauses between
+-- two requests, plus or minus a half; 0: no pause.
 
 local threads = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Ports are those of the CA and, for its challenges, of the hosts; files are in the CA's container.
+# httpPort and tlsPort are the ports of the hosts that it validates; files are in the CA's container.
 CONFIG = {
     "listenAddress": "0.0.0.0:14000",
     "managementListenAddress": "0.0.0.0:15000",

@@ -1,4 +1,4 @@
-"""The sites under test: the example project behind each kind of socket, from a copy that tests may change."""
+"""The sites under test: the example project behind each kind of socket, from a copy that tests can change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from host import ROOT, Host
 
 PLACE = "/srv/place"
 BALANCED = ["127.0.0.1:8011", "127.0.0.1:8012"]
-# A project's LOGGING that mails errors and writes none.
+# A project's LOGGING that mails errors and logs nothing.
 MAIL_ONLY = """
 LOGGING = {
     "version": 1,
@@ -26,7 +26,7 @@ LOGGING = {
 
 @dataclass(frozen=True)
 class Inventory:
-    """`web_sites` of a run: `with_()` gives the same with other keys for every site, or for one."""
+    """`web_sites` of a run. `with_()` returns a copy with other keys for every site, or for one."""
 
     sites: tuple[dict[str, Any], ...]
 
@@ -44,7 +44,7 @@ class Inventory:
 
 
 class Project:
-    """A copy of the example on the controller; a change of it is what a developer's commit is."""
+    """A copy of the example on the controller; a change to it stands for a developer's commit."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,11 +64,11 @@ class Project:
         path = self.folder / name
         text = path.read_text(encoding="utf-8")
         changed = change(text)
-        assert changed != text, f"the edit of {name} changed nothing; the example is not what this test takes it for"
+        assert changed != text, f"the edit of {name} changed nothing; the example is not as this test expects"
         path.write_text(changed, encoding="utf-8")
 
     def version(self, number: int | str) -> None:
-        """A new release of the code: other text on the page, another style sheet."""
+        """Make a new version of the code, with a different text on the page and a different style sheet."""
         self.edit(
             "mysite/settings.py",
             lambda text: "".join(
@@ -79,25 +79,25 @@ class Project:
         self.edit("static/gallery/style.css", lambda text: text + f"\n/* {number} */\n")
 
     def lie_on(self, host: Host) -> None:
-        """Put the code where a site uses it in place."""
+        """Copy the code to the directory that a site uses in place."""
         host.copy(self.folder, PLACE)
 
 
 def site(name: str, project: Project | None, **keys: Any) -> dict[str, Any]:
-    """A site with the example's code; without a project, code that lies on the host."""
+    """Return a site with the project's code; without a project, with code that is on the host."""
     base = {
         "name": name,
         "domains": [f"{name}.example"],
         "source": {"directory": str(project.folder)} if project else {"path": PLACE},
         "health": {"path": "/healthz", "status": [200]},
-        # Threads, so that the requests that take 5 s do not use up the workers.
+        # Threads, so that requests of 5 s do not occupy all workers.
         "uwsgi": {"processes": 2, "threads": 6},
     }
     return _merged(base, keys)
 
 
 def all_kinds(project: Project) -> Inventory:
-    """One site for each way that nginx and uWSGI can be joined, and one whose code is used in place."""
+    """Return a site for each kind of connection between nginx and uWSGI, and one whose code is used in place."""
     return Inventory(
         (
             site("unix", project),
@@ -109,7 +109,7 @@ def all_kinds(project: Project) -> Inventory:
 
 
 def _merged(base: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
-    """`keys` over `base`, mappings inside mappings."""
+    """Return `base` overridden by `keys`; nested mappings are merged."""
     both = {
         key: _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
         for key, value in keys.items()

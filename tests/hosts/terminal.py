@@ -1,4 +1,4 @@
-"""A playbook run as a user sees it: for any inventory, with the lines of Ansible's own default output."""
+"""A playbook run as a user sees it: with any inventory, and the output of Ansible's default callback."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RESULT = re.compile(r"(ok|changed|skipping|included|fatal|failed|unreachable): "
 
 
 def variables(sites: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
-    """Return the variables of a container that has sites."""
+    """Return the inventory variables of a container with sites."""
     trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
     connection = {"ansible_connection": "community.docker.docker"}
     return {**connection, "web_environment": trust if BUNDLE.is_file() else {}, "web_sites": list(sites), **more}
 
 
 class Played(subprocess.CompletedProcess[str]):
-    """A run that has ended, and how long it was silent: seconds, and the line that the reader saw meanwhile."""
+    """A run that has ended, and its silences: each with its seconds and the last line that was shown before it."""
 
     silences: list[tuple[float, str]]
 
@@ -72,5 +72,5 @@ def run_playbook(inventory: Mapping[str, Any], work: Path, playbook: str = "site
 
 
 def lines_of(done: subprocess.CompletedProcess[str], start: str) -> list[str]:
-    """Return the lines of a run that begin with `start`, without what was said twice."""
+    """Return the lines of a run that begin with `start`, without duplicates."""
     return list(dict.fromkeys(line for line in done.stdout.splitlines() if line.startswith(start)))

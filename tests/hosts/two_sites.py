@@ -1,4 +1,4 @@
-"""A host with one site behind a unix socket and one behind TCP ports, and what has to hold for them after any fault."""
+"""A host with one site behind a unix socket and one behind TCP ports, and the checks that must pass after any fault."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from client import Answer, Prober, ask
 from host import Host
 from sites import Inventory, Project, site
 
-# What most tests run: it does all that builds and releases have to do with. WHOLE is for nginx and firewalld.
+# Most tests run DEPLOY, which builds and releases. WHOLE also configures nginx and firewalld.
 DEPLOY, WHOLE = "deploy.yml", "site.yml"
 
 
 @dataclass
 class World:
-    """The host, its code, and one site of each kind; a test looks at one of them."""
+    """The host, its code, and one site of each kind. A test uses one of them."""
 
     host: Host
     project: Project
@@ -43,12 +43,12 @@ class World:
         return self.number
 
     def new_code(self) -> str:
-        """A commit; the version that the site has once it is deployed."""
+        """Change the code, and return the version that the site has once this is deployed."""
         self.project.version(self.next())
         return str(self.number)
 
     def assert_whole(self, name: str) -> None:
-        """What is live is finished, and all of one release: the page, what it links, nginx's files."""
+        """Check that the live release is complete: its page, the files that the page links, and nginx's files."""
         page = self.ask(name)
         assert page.status == 200, page
         for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.body):
@@ -61,11 +61,11 @@ class World:
         )
 
     def wanted(self, *names: str) -> list[dict[str, Any]]:
-        """What the inventory says of these sites."""
+        """Return the entries of these sites in the inventory."""
         return [wanted for name in names for wanted in self.sites[name].sites]
 
     def assert_repaired(self, *names: str, playbook: str = DEPLOY) -> None:
-        """A run repairs whatever there is to repair, and nothing of what went wrong is left."""
+        """Check that a run repairs the sites and leaves no remains of the fault."""
         self.host.deploy(self.wanted(*names), playbook)
         for name in names:
             self.assert_whole(name)
@@ -76,14 +76,14 @@ class World:
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
             " for build in builds/*/; do test -s $build/build.json || echo unfinished: $build; done;"
             f" find /etc/nginx /etc/systemd/system /etc/sites -name '*pyweb*~' -o -name '.pyweb-*';"
-            # The old one may still be at somebody's request; it is being stopped.
+            # The old release may still be serving a request while it is being stopped.
             f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*.service' | grep -v ' deactivating '"
             ' | grep -v "$(basename $(readlink current))" || true'
         )
         assert left == "", f"left over:\n{left}"
 
     def assert_settled(self, *names: str, playbook: str = DEPLOY) -> None:
-        """A run repairs, and the run after it finds nothing to do."""
+        """Check that a run repairs the sites, and that the next run changes nothing."""
         self.assert_repaired(*names, playbook=playbook)
         again = self.host.deploy(self.wanted(*names), playbook)
         assert again.changed == 0, again.changes

@@ -1,4 +1,4 @@
-"""A CA that speaks ACME: pebble, in a container beside the host, with a DNS that it alone asks."""
+"""A CA that speaks ACME: pebble, in a container beside the host, with its own DNS server."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from host import docker
 IMAGE = "pyweb-debian12:pebble"
 START_SECONDS = 30
 SCAN_SECONDS = 600
-# Certificates of six days: for certbot they are due from the first minute, so that every run of its timer renews them.
+# Certificates of six days: certbot considers them due immediately, so every run of its timer renews them.
 LIFETIME_SECONDS = 6 * 24 * 3600
 CONFIG = {**pebble.CONFIG, "certificateValidityPeriod": LIFETIME_SECONDS}
-# The http.server answers 404 to all: the server of somebody else, to which a test can let a name lead. AUTHZREUSE: a CA
-# that remembers that a name was proved would not always ask for the challenge that has to fail.
+# The http.server answers 404 to all requests; tests can make a name resolve to it, as to another server. Without
+# AUTHZREUSE=0, the CA would remember validated names and not always request the challenge that must fail.
 SERVE = """
 set -e
 mkdir -p /ca/empty
@@ -38,14 +38,14 @@ exec pebble -config config.json -dnsserver 127.0.0.1:8053
 
 @dataclass
 class Scan:
-    """testssl.sh at work in the CA's container."""
+    """A run of testssl.sh in the CA's container."""
 
     authority: Authority
     name: str
     process: subprocess.Popen[bytes]
 
     def findings(self) -> dict[str, tuple[str, str]]:
-        """Return what it found once it has ended: id to severity and text."""
+        """Wait until it has ended, and return its findings: id to severity and text."""
         self.process.wait(SCAN_SECONDS)
         told = self.authority.run(f"cat /ca/{self.name}.json || tail -n 50 /ca/{self.name}.log")
         assert told.startswith("["), told
@@ -54,7 +54,7 @@ class Scan:
 
 @dataclass
 class Authority:
-    """One container; every name leads to `target` unless told otherwise."""
+    """A container with the CA. Every name resolves to `target`, except those set with `lead`."""
 
     name: str
     target: str
@@ -66,7 +66,7 @@ class Authority:
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert time.monotonic() < deadline, f"pebble does not answer: {self.log()[-2000:]}"
-            time.sleep(0.2)  # asked again until the deadline
+            time.sleep(0.2)  # between two checks until the deadline
 
     def remove(self) -> None:
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
@@ -82,17 +82,17 @@ class Authority:
 
     @property
     def dns(self) -> str:
-        """Where it is told what its DNS answers."""
+        """Return the URL that controls the answers of its DNS server."""
         return f"http://{self.address}:8055"
 
     @cached_property
     def ca(self) -> str:
-        """What its own https is verified with."""
+        """Return the certificate with which its own HTTPS is verified."""
         return self.run("cat /ca/cert.pem")
 
     @cached_property
     def root(self) -> str:
-        """What the certificates are verified with that it issues."""
+        """Return the root certificate with which the certificates that it issues are verified."""
         with urllib.request.urlopen(f"https://{self.address}:15000/roots/0", context=self._trust(), timeout=10) as page:
             return str(page.read().decode())
 
@@ -110,22 +110,22 @@ class Authority:
 
     @property
     def orders(self) -> int:
-        """How many certificates it was asked for, issued or not."""
+        """Return how many certificates were ordered, issued or not."""
         return len(re.findall(r"POST /order-plz ", self.log()))
 
     @property
     def questions(self) -> int:
-        """How often anybody asked it anything over ACME."""
+        """Return how many ACME requests it received."""
         return len(re.findall(r"(?:GET|POST|HEAD) /(?!roots)", self.log()))
 
     def lead(self, name: str, address: str = "") -> None:
-        """Let a name lead to an address; '' takes that back."""
+        """Make a name resolve to an address; '' undoes that."""
         what, body = ("add-a", {"host": name, "addresses": [address]}) if address else ("clear-a", {"host": name})
         data = json.dumps(body).encode()
         urllib.request.urlopen(f"{self.dns}/{what}", data=data, timeout=10).close()
 
     def begin_scan(self, name: str, port: int, root: str, *questions: str) -> Scan:
-        """Let testssl.sh look at a site of the host, which takes a minute of a core."""
+        """Start testssl.sh on a site of the host, which takes a minute of a core."""
         self.run(f"cat > /ca/{name}.root <<'END'\n{root}\nEND")
         script = (
             f"nice -n 19 testssl --quiet --color 0 --warnings off {' '.join(questions)} --ip {self.target}"
@@ -136,7 +136,7 @@ class Authority:
         return Scan(self, name, subprocess.Popen(words, stdin=subprocess.DEVNULL))
 
     def run(self, script: str) -> str:
-        """What a shell script printed in the container; it has to succeed."""
+        """Run a shell script in the container, which must succeed, and return what it printed."""
         words = ["docker", "exec", self.name, "sh", "-c", script]
         done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=600)
         assert done.returncode == 0, f"in {self.name}: {script}\n{done.stdout}{done.stderr}"

@@ -1,4 +1,4 @@
-"""One run of site.yml on a host without certbot and certificates, with pebble for a CA; all tests go on there."""
+"""One run of site.yml on a host without certbot and certificates, with pebble as CA; all tests continue from there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from world import DEBIAN, World
 
 ODD_PORT = 8443
 PASSWORD, TOKEN = "correct horse battery staple", "token-of-the-dns-provider"
-# What the project believes about a request.
+# What the project knows about a request.
 SEEN = """
 from django.http import JsonResponse
 
@@ -30,7 +30,7 @@ def seen(request):
 
 urlpatterns += [path("seen", seen)]
 """
-# A program of the administrator's that makes TXT records, and takes them away again.
+# A program of the administrator that creates and removes TXT records.
 TXT = "/usr/local/bin/txt"
 TXT_SCRIPT = """#!/bin/sh
 test "$TOKEN" = token-of-the-dns-provider || exit 1
@@ -51,7 +51,7 @@ def authority(host: Host) -> Iterator[Authority]:
 
 @pytest.fixture(scope="session")
 def world(host: Host, authority: Authority, project: Project) -> World:
-    """The host after its first run; whether that was good, a test asks."""
+    """Return the host after its first run; whether that succeeded is checked by a test."""
     project.edit("mysite/urls.py", lambda text: text + SEEN)
     made = World(host, authority, project, Inventory(()))
     made.pairs["own"] = made.pair("own")
@@ -75,8 +75,8 @@ def world(host: Host, authority: Authority, project: Project) -> World:
         domains=["plain.example", "shown.example"],
         nginx={"trusted_proxies": [authority.address], "limit_connections": 10},
     )
-    # The image has it, to save the time of its many packages; to install and to enable it is a run's own business.
-    # On EL it is in EPEL, which a run does not bring by itself, but names.
+    # The image has certbot, so that its many packages are already there; the run must install and enable it. On EL it
+    # is in EPEL, which a run does not enable by itself; its error says so.
     debian, el = (
         "DEBIAN_FRONTEND=noninteractive dpkg --purge certbot",
         "rpm --erase certbot && dnf install -y epel-release",
@@ -90,18 +90,18 @@ def world(host: Host, authority: Authority, project: Project) -> World:
 
 @pytest.fixture(scope="session")
 def served(request: pytest.FixtureRequest, world: World) -> World:
-    """The world, once the first run has ended well: of a host where it has not, nothing else can be asked."""
+    """Return the world if the first run succeeded; otherwise no other test makes sense."""
     assert world.first is not None
     if world.first.status != 0:
-        pytest.fail(f"the first run failed, which has a test of its own: {world.first.error[:300]}")
-    # Beside the other tests, for it takes as long as all of them.
+        pytest.fail(f"the first run failed, which a separate test reports: {world.first.error[:300]}")
+    # In parallel to the other tests, because the scans take as long as all of them.
     if any("test_tls_scan" in item.nodeid for item in request.session.items):
         begin_scans(world)
     return world
 
 
 def begin_scans(world: World) -> None:
-    """Let testssl.sh look at one site of each kind: at the settings, which are the same, of one of them."""
+    """Start testssl.sh on a site of each kind, with all tests on one of them, because their settings are the same."""
     certificate = ("--server-defaults", "--protocols")
     all_but_clients = ("--std", "--fs", "--server-preference", "--headers", "--vulnerable", *certificate)
     self_signed = world.visitor_of("self", ODD_PORT).roots

@@ -1,4 +1,4 @@
-"""The first certificate of a bare host, what keeps one from being issued, and what is issued anew."""
+"""The first certificates of a bare host, what prevents their issue, and when they are issued again."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from world import TIMER, World
 DAY = 24 * 3600
 
 
-def test_one_run_on_a_bare_host_ends_with_certificates_of_the_ca_for_every_site(world: World) -> None:
+def test_one_run_on_a_bare_host_issues_certificates_for_every_site(world: World) -> None:
     assert world.first is not None
     assert world.first.status == 0, world.first.error
     shop, blog = world.shown("shop"), world.shown("blog")
     assert shop.names == {"shop.example", "www.shop.example"}
-    # By DNS, for only so is a wildcard to be had.
+    # By DNS, because wildcards require that.
     assert blog.names == {"blog.example", "*.blog.example"}
     for shown in (shop, blog):
         assert 5 * DAY < shown.ends - time.time() < 7 * DAY
-    # Without -k, verified up to the root: the intermediate certificate is there as well.
+    # Verified up to the root, so the intermediate certificate is sent as well.
     for name in ("shop.example", "www.shop.example", "blog.example", "any.blog.example"):
         assert world.visitor.ask(name, "/healthz").status in (200, 308), name
     assert world.visitor.ask("shop.example").status == 200
     assert world.authority.orders == 2
-    # Nothing of it needs a run again: the distribution's own timer renews.
+    # Renewal needs no run: the distribution's timer does it.
     assert world.host.told(f"systemctl is-enabled {TIMER}; systemctl is-active {TIMER}") == "enabled\nactive"
     told = world.first.output + world.host.journal(4000)
     assert TOKEN not in told
     assert world.pairs["own"][1].splitlines()[1] not in told
 
 
-def test_a_second_run_changes_nothing_and_asks_the_ca_nothing(served: World) -> None:
+def test_a_second_run_changes_nothing_and_sends_no_request_to_the_ca(served: World) -> None:
     asked, live = served.authority.questions, served.live("shop")
-    # Although the certificates are due for renewal: that is the timer's.
+    # Although the certificates are due for renewal, because the timer renews them.
     again = served.converge()
     assert again.changed == 0, again.changes
     assert (served.authority.questions, served.live("shop")) == (asked, live)
 
 
-def test_a_name_that_leads_elsewhere_changes_nothing_and_is_named(served: World) -> None:
+def test_a_domain_that_resolves_elsewhere_fails_the_site_and_keeps_its_certificate(served: World) -> None:
     before = served.shown("shop")
     served.authority.lead("new.shop.example", served.authority.address)
     served.set("shop", domains=["shop.example", "www.shop.example", "new.shop.example"])
@@ -55,12 +55,12 @@ def test_a_name_that_leads_elsewhere_changes_nothing_and_is_named(served: World)
     assert "404" in run.error
     assert served.shown("shop") == before
     assert served.visitor.ask("shop.example").status == 200
-    # The fault of one site is its own.
+    # The other sites are not affected.
     assert served.visitor.ask("blog.example").status == 200
 
 
 @pytest.mark.same_everywhere
-def test_a_closed_port_80_changes_nothing_and_is_named(served: World) -> None:
+def test_a_closed_port_80_fails_the_site_and_keeps_its_certificate(served: World) -> None:
     before = served.shown("shop")
     with served.refused("input", f"ip saddr {served.authority.address} tcp dport 80"):
         run = served.play()
@@ -71,26 +71,26 @@ def test_a_closed_port_80_changes_nothing_and_is_named(served: World) -> None:
     assert served.visitor.ask("shop.example").status == 200
 
 
-def test_a_changed_list_of_domains_is_issued_again_without_a_failed_request(served: World) -> None:
+def test_changed_domains_get_a_new_certificate_without_a_failed_request(served: World) -> None:
     orders = served.authority.orders
     certificate, key = served.pairs["own"]
     served.host.told("mkdir -p /srv/pair")
     served.write("/srv/pair/certificate.pem", certificate)
     served.write("/srv/pair/key.pem", key)
-    # In the same run the same pair, which the host now has by itself.
+    # In the same run, `own` changes to the same pair in files on the host.
     served.set("own", tls={"certificate": "/srv/pair/certificate.pem", "key": "/srv/pair/key.pem"})
     with TlsProber(served.visitor, "shop.example") as shop, TlsProber(served.visitor_of("own"), "own.example") as own:
         run = served.converge()
     assert run.changed > 0
     assert served.shown("shop").names == {"shop.example", "www.shop.example", "new.shop.example"}
-    assert served.authority.orders == orders + 1, "of one site alone"
+    assert served.authority.orders == orders + 1, "expected exactly one new certificate"
     assert len(shop.answers) > 20
     assert not shop.failures, shop.failures
     assert not own.failures, own.failures
 
 
 @pytest.mark.same_everywhere
-def test_a_run_that_is_killed_before_the_certificate_is_issued_is_completed_by_the_next(served: World) -> None:
+def test_a_run_that_is_killed_before_the_issue_is_completed_by_the_next(served: World) -> None:
     orders = served.authority.orders
     served.add("late", tls=served.acme())
     breakpoints.arm(served.host, Point("module_utils.tls", "issue"))
@@ -98,7 +98,7 @@ def test_a_run_that_is_killed_before_the_certificate_is_issued_is_completed_by_t
     process = breakpoints.wait(served.host, playing)
     playing.kill()
     breakpoints.kill(served.host, process)
-    # It is served already, with a certificate that nobody trusts; the others have noticed nothing.
+    # The site is already served, with a self-signed certificate; the other sites are not affected.
     assert served.visitor_of("late").ask("late.example").status == 200
     assert served.authority.orders == orders
     assert served.visitor.ask("shop.example").status == 200

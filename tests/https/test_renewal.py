@@ -1,4 +1,4 @@
-"""Renewal without Ansible: nobody but certbot's timer is at work, of which a test starts the service."""
+"""Renewal without Ansible: only by the service of certbot's timer, which the tests start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from visitor import TlsProber
 from world import World
 
 
-def test_the_timer_renews_without_a_failed_request(served: World) -> None:
+def test_the_timer_renews_certificates_without_a_failed_request(served: World) -> None:
     before = {name: served.shown(name) for name in ("shop", "blog")}
     with TlsProber(served.visitor, "shop.example") as shop, TlsProber(served.visitor, "blog.example") as blog:
         renewed = served.renew()
@@ -17,27 +17,27 @@ def test_the_timer_renews_without_a_failed_request(served: World) -> None:
     assert len(shop.answers) > 5
     assert not shop.failures, shop.failures
     assert not blog.failures, blog.failures
-    # And a run finds all as it should be.
-    assert served.host.told("ls /etc/sites/shop/tls/pairs | wc -l") == "2", "the pair before is kept, older ones go"
+    # Only the last two pairs of files are kept.
+    assert served.host.told("ls /etc/sites/shop/tls/pairs | wc -l") == "2", "not exactly the last two pairs are kept"
 
 
 def test_while_the_ca_is_down_the_old_certificate_is_served(served: World) -> None:
     before = served.shown("shop")
     with served.refused("output", f"ip daddr {served.authority.address} tcp dport 14000"):
         renewed = served.renew()
-    assert renewed.returncode != 0, "systemd shows that it failed"
+    assert renewed.returncode != 0, "the service of the timer did not fail"
     assert served.shown("shop") == before
     assert served.visitor.ask("shop.example").status == 200
 
 
-def test_where_nginx_refuses_the_old_certificate_is_served_and_the_next_renewal_works(served: World) -> None:
+def test_if_nginx_cannot_reload_the_old_certificate_stays_until_the_next_renewal(served: World) -> None:
     before, live = served.shown("shop"), served.live("shop")
     with served.broken_nginx():
         served.renew()
         assert served.shown("shop") == before
         assert served.live("shop") == live
         assert served.visitor.ask("shop.example").status == 200
-        # certbot's own log has nginx's words, as its unit's journal should.
+        # nginx's error is in certbot's log or in the journal.
         told = served.host.told("cat /var/log/letsencrypt/letsencrypt.log") + served.host.journal(200)
         assert "no_such_directive" in told
     renewed = served.renew()

@@ -1,4 +1,4 @@
-"""What visitors get over https and over http, and what Django behind it takes them for."""
+"""What visitors get over HTTPS and HTTP, and what Django sees of them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def test_http_redirects_to_https_and_a_challenge_is_answered_over_http(served: W
     answer = served.http("shop", path)
     served.host.told(f"rm /var/lib/pyweb-acme{path}")
     assert (answer.status, answer.body) == (200, "answered\n")
-    assert served.http("shop", path).status == 404, "and is no page of Django's, nor a redirect"
+    assert served.http("shop", path).status == 404, "the path was passed to Django or redirected"
 
 
 @pytest.mark.same_everywhere
-def test_the_other_names_lead_to_the_canonical_one(served: World) -> None:
+def test_other_domains_redirect_to_the_canonical_one(served: World) -> None:
     answer = served.visitor.ask("www.shop.example", "/?page=1")
     assert (answer.status, answer.headers["location"]) == (308, "https://shop.example/?page=1")
     answer = served.http("www.shop", "/?page=1")
@@ -41,7 +41,7 @@ def test_the_other_names_lead_to_the_canonical_one(served: World) -> None:
     assert served.visitor.ask("shop.example").status == 200
 
 
-def test_hsts_and_http2_and_no_old_tls(served: World) -> None:
+def test_hsts_http2_and_tls_1_3_are_on(served: World) -> None:
     assert served.visitor.ask("shop.example").headers["strict-transport-security"] == "max-age=63072000"
     assert "strict-transport-security" not in served.visitor.ask("blog.example").headers
     assert "strict-transport-security" not in served.http("shop").headers
@@ -49,7 +49,7 @@ def test_hsts_and_http2_and_no_old_tls(served: World) -> None:
     assert served.shown("shop").tls == "TLSv1.3"
 
 
-def test_files_are_compressed_and_pages_with_secrets_in_them_are_not(served: World) -> None:
+def test_static_files_are_compressed_over_https_and_pages_are_not(served: World) -> None:
     gzip = {"Accept-Encoding": "gzip"}
     style = style_of(served.visitor.ask("shop.example"))
     assert served.visitor.ask("shop.example", style, headers=gzip).headers.get("content-encoding") == "gzip"
@@ -58,7 +58,7 @@ def test_files_are_compressed_and_pages_with_secrets_in_them_are_not(served: Wor
 
 
 @pytest.mark.parametrize("port", [443, ODD_PORT])
-def test_an_unknown_name_is_refused_in_the_handshake(served: World, port: int) -> None:
+def test_an_unknown_domain_is_refused_in_the_tls_handshake(served: World, port: int) -> None:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_in_the_handshake(served: World, port: int) -
 
 
 @pytest.mark.same_everywhere
-def test_a_login_and_an_upload_on_an_odd_port(served: World) -> None:
+def test_a_login_and_an_upload_work_on_a_nonstandard_port(served: World) -> None:
     visitor = served.visitor_of("self", ODD_PORT)
     page = visitor.ask(SELF, "/admin/login/", ODD_PORT)
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
@@ -95,19 +95,19 @@ def test_a_login_and_an_upload_on_an_odd_port(served: World) -> None:
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("name", ["shop", "self", "own"])
-def test_django_has_nothing_to_say_about_the_deployment(served: World, name: str) -> None:
+def test_djangos_deploy_check_reports_no_issues(served: World, name: str) -> None:
     done = served.host.run(f"/opt/sites/{name}/manage check --deploy 2>&1")
     assert done.returncode == 0, done.stdout
     assert "System check identified no issues" in done.stdout
     assert "WARNINGS" not in done.stdout
 
 
-def test_a_pair_that_somebody_renews_on_the_host_is_served_without_a_run(served: World) -> None:
+def test_a_certificate_that_is_replaced_on_the_host_is_served_without_a_run(served: World) -> None:
     assert seen(served.visitor_of("own").ask("own.example", "/seen"))["secure"]
     for certificate, key in (served.pair("own"), served.pair("own")):
-        # In the order of programs that renew: for a moment the two do not belong together.
+        # Renewal programs write in this order; for a moment, certificate and key do not match.
         served.write("/srv/pair/certificate.pem", certificate)
-        time.sleep(0.3)  # long enough for systemd to see the half of it
+        time.sleep(0.3)  # long enough for systemd to notice the first file
         served.write("/srv/pair/key.pem", key)
         visitor = served.visitor
         visitor.roots = certificate
@@ -127,7 +127,7 @@ FORWARDED = {
 
 
 def from_the_proxy(world: World, path: str, headers: dict[str, str]) -> str:
-    """What the proxy in front gets: its address is the one that the site trusts."""
+    """Send a request from the trusted proxy, and return its response."""
     words = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
     return world.authority.run(
         f"curl --silent --show-error --max-time 10 --write-out '\\n%{{http_code}}' -H 'Host: plain.example' {words}"
@@ -135,7 +135,7 @@ def from_the_proxy(world: World, path: str, headers: dict[str, str]) -> str:
     )
 
 
-def test_what_a_proxy_says_is_believed_of_the_trusted_one_and_of_nobody_else(served: World) -> None:
+def test_forwarded_headers_are_accepted_only_from_the_trusted_proxy(served: World) -> None:
     body, _newline, status = from_the_proxy(served, "/seen", FORWARDED).rpartition("\n")
     assert status == "200", body
     believed = json.loads(body)
@@ -154,29 +154,29 @@ def test_what_a_proxy_says_is_believed_of_the_trusted_one_and_of_nobody_else(ser
 
 @contextmanager
 def slow_uploads(world: World, number: int) -> Iterator[None]:
-    """Clients that send a large form, and stop in the middle of it."""
+    """Start clients that send a large form and stop in the middle."""
     head = b"POST / HTTP/1.1\r\nHost: plain.example\r\nContent-Type: text/plain\r\nContent-Length: 9000000\r\n\r\n"
     with ExitStack() as stack:
         for _request in range(number):
             stream = stack.enter_context(socket.create_connection((world.host.address, 80), 10))
             stream.sendall(head + b"x" * 1000)
-        time.sleep(1)  # nginx has read what there is of each
+        time.sleep(1)  # until nginx has read these parts
         yield
 
 
 @pytest.mark.same_everywhere
-def test_many_slow_uploads_of_one_client_shut_nobody_else_out(served: World) -> None:
+def test_many_slow_uploads_of_one_client_do_not_block_others(served: World) -> None:
     with slow_uploads(served, 60):
-        assert served.http("plain", "/healthz").status == 429, "this client has too many"
-        # Its address is counted, and not that of the proxy, which speaks for everybody.
+        assert served.http("plain", "/healthz").status == 429, "this client has too many connections"
+        # Clients of the proxy are counted by their own address, not by the proxy's.
         for client in ("198.51.100.7", "198.51.100.8"):
             assert from_the_proxy(served, "/healthz", {"X-Forwarded-For": client}).endswith("\n200")
         assert served.visitor.ask("shop.example", "/healthz").status == 200
-    served.wait_for(lambda: served.http("plain", "/healthz").status == 200, "it stays locked out")
+    served.wait_for(lambda: served.http("plain", "/healthz").status == 200, "the client is still blocked")
 
 
 @pytest.mark.same_everywhere
-def test_maintenance_is_announced_and_ends(served: World) -> None:
+def test_maintenance_answers_503_until_it_is_switched_off(served: World) -> None:
     def maintenance(on: str) -> None:
         words = ["-e", "maintenance_site=shop", "-e", f"maintenance={on}"]
         run = served.host.play(served.sites.sites, "maintenance.yml", *words)
@@ -187,7 +187,7 @@ def test_maintenance_is_announced_and_ends(served: World) -> None:
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) > 0
     assert served.visitor.ask("blog.example").status == 200
-    # Of a renewal that comes in the meantime the challenge is answered.
+    # The challenge of a renewal is still answered, not with 503.
     assert served.http("shop", "/.well-known/acme-challenge/x").status == 404
     maintenance("false")
     assert served.visitor.ask("shop.example").status == 200

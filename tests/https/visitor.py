@@ -1,4 +1,4 @@
-"""Visits sites over https from outside, as browsers do: by name, with roots that they trust, and with cookies."""
+"""Visits sites over HTTPS from outside, as browsers do: by name, with trusted roots, and with cookies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT = 15
 
 @dataclass(frozen=True)
 class Shown:
-    """The certificate that a server has shown, verified by the visitor, and the version of TLS."""
+    """The certificate that a server sent, verified by the visitor, and the version of TLS."""
 
     serial: str
     names: set[str]
@@ -26,12 +26,12 @@ class Shown:
 
 @dataclass
 class Visitor:
-    """Whoever comes to the host at `address` and trusts the `roots` (PEM); what it gets of cookies it brings again."""
+    """A client of the host at `address` that trusts the `roots` (PEM). It keeps cookies and sends them back."""
 
     address: str
     roots: str
     cookies: dict[str, str] = field(default_factory=dict)
-    # What a server said of each cookie: Secure, HttpOnly, ...
+    # The attributes of each cookie: Secure, HttpOnly, ...
     attributes: dict[str, str] = field(default_factory=dict)
 
     def ask(
@@ -42,7 +42,7 @@ class Visitor:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """GET a path, or POST the body to it, with a connection of its own; status 0 where https itself failed."""
+        """GET a path, or POST the body to it, with a new connection. Status 0 means that HTTPS itself failed."""
         start = time.monotonic()
         try:
             with self.connect(host, port) as stream:
@@ -63,13 +63,13 @@ class Visitor:
             return Answer(0, failure=str(error) or type(error).__name__, seconds=time.monotonic() - start, asked=start)
 
     def submit(self, host: str, path: str, port: int, fields: dict[str, str]) -> Answer:
-        """Send a form in the way of browsers that send no Origin: then Django looks at the Referer."""
+        """Send a form without Origin, as some browsers do; Django then checks the Referer."""
         referer = f"https://{authority(host, port)}{path}"
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": referer}
         return self.ask(host, path, port, headers, urlencode(fields).encode())
 
     def look(self, host: str, port: int = 443) -> Shown:
-        """Return the certificate that is shown for this name. Raises ssl.SSLError where it is not good."""
+        """Return the certificate that the server sends for this name. Raise ssl.SSLError if it is not valid."""
         with self.connect(host, port) as stream:
             found = stream.getpeercert() or {}
             names = {str(value) for kind, value in found["subjectAltName"] if kind == "DNS"}
@@ -87,13 +87,13 @@ class Visitor:
             raise
 
     def application(self, host: str, port: int = 443) -> str:
-        """Return what a server chooses that is offered HTTP/2 first."""
+        """Return the protocol that the server chooses if HTTP/2 is offered first."""
         with self.connect(host, port, ("h2", "http/1.1")) as stream:
             return stream.selected_alpn_protocol() or ""
 
 
 class TlsProber(Prober):
-    """Asks a path over https again and again, each time with a handshake of its own."""
+    """Requests a path over HTTPS repeatedly, each time with a new handshake."""
 
     def __init__(self, visitor: Visitor, host: str, path: str = "/healthz", pause: float = 0.1) -> None:
         super().__init__(visitor.address, host, path, pause)
@@ -108,7 +108,7 @@ def authority(host: str, port: int) -> str:
 
 
 def shown_to_anybody(address: str, host: str, port: int) -> str:
-    """Return the certificate as PEM, whatever it is worth: what a visitor has to trust of a self-signed one."""
+    """Return the certificate as PEM without verifying it, so that a visitor can trust a self-signed one."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""A host whose sites have https in every way, what its inventory says, and the CA beside it."""
+"""A host whose sites have every kind of HTTPS, its inventory, and the CA beside it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAIT_SECONDS = 20
 
 @dataclass
 class World:
-    """The host, the CA, what the inventory says now, and how the first run ended."""
+    """The host, the CA, the current inventory, and the result of the first run."""
 
     host: Host
     authority: Authority
@@ -37,10 +37,10 @@ class World:
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
     scans: dict[str, Scan] = field(default_factory=dict)
 
-    # --- what the inventory says ---
+    # --- the inventory ---
 
     def set(self, name: str, **keys: Any) -> None:
-        """Change what the inventory says of a site."""
+        """Change keys of a site in the inventory."""
         self.sites = self.sites.with_(name, **keys)
 
     def add(self, name: str, **keys: Any) -> None:
@@ -55,15 +55,15 @@ class World:
     def converge(self) -> Run:
         return self.host.deploy(self.sites.sites)
 
-    # --- who comes ---
+    # --- clients ---
 
     @property
     def visitor(self) -> Visitor:
-        """Somebody who trusts the CA, and has been nowhere yet."""
+        """Return a new client that trusts the CA."""
         return Visitor(self.host.address, self.authority.root)
 
     def visitor_of(self, name: str, port: int = 443) -> Visitor:
-        """Somebody who has accepted the certificate that a site shows, which no CA has issued."""
+        """Return a client that has accepted the site's certificate, which no CA has issued."""
         return Visitor(self.host.address, shown_to_anybody(self.host.address, f"{name}.example", port))
 
     def shown(self, name: str) -> Shown:
@@ -76,25 +76,25 @@ class World:
         deadline = time.monotonic() + WAIT_SECONDS
         while not what():
             assert time.monotonic() < deadline, why
-            time.sleep(0.2)  # asked again until the deadline
+            time.sleep(0.2)  # between two checks until the deadline
 
-    # --- what happens on the host ---
+    # --- the host ---
 
     def renew(self) -> subprocess.CompletedProcess[str]:
-        """What the timer starts twice a day."""
+        """Start the service that the timer starts twice a day."""
         return self.host.run(f"systemctl start {RENEWAL}")
 
     def assert_renewed(self, name: str, before: Shown) -> None:
-        """nginx's old processes may answer for a moment after it was told to reload."""
-        self.wait_for(lambda: self.shown(name).serial != before.serial, f"{name} shows its old certificate")
+        """Wait for the new certificate: nginx's old processes may answer for a moment after a reload."""
+        self.wait_for(lambda: self.shown(name).serial != before.serial, f"{name} still sends its old certificate")
 
     def live(self, name: str) -> str:
-        """The pair that nginx serves."""
+        """Return the directory of the pair that nginx serves."""
         return self.host.told(f"readlink /etc/sites/{name}/tls/live")
 
     @contextlib.contextmanager
     def refused(self, chain: str, rule: str) -> Iterator[None]:
-        """A firewall that is not ours refuses connections: in `input` those that come, in `output` those that go."""
+        """Refuse connections with another firewall: incoming ones in the chain `input`, outgoing ones in `output`."""
         self.nft(
             "add table inet outer",
             f"add chain inet outer refused {{ type filter hook {chain} priority -500 ; }}",
@@ -106,7 +106,7 @@ class World:
             self.nft("delete table inet outer")
 
     def nft(self, *commands: str) -> None:
-        """Change the packet filter by what firewalld brings; the program `nft` is not everywhere."""
+        """Change the packet filter with the library that firewalld uses, because `nft` is not installed everywhere."""
         script = (
             "import nftables, sys; status, _, error = nftables.Nftables().cmd(sys.stdin.read()); sys.exit(error or 0)"
         )
@@ -114,7 +114,7 @@ class World:
 
     @contextlib.contextmanager
     def broken_nginx(self) -> Iterator[None]:
-        """A file of somebody else's that nginx refuses, so that it can be reloaded for nobody."""
+        """Add a file of another administrator that nginx refuses, so that nginx cannot be reloaded."""
         path = "/etc/nginx/conf.d/somebody.conf"
         self.host.told(f"echo 'server {{ listen 81; no_such_directive; }}' > {path}")
         try:
@@ -123,7 +123,7 @@ class World:
             self.host.told(f"rm {path}")
 
     def pair(self, name: str) -> tuple[str, str]:
-        """Make a certificate for a site as an administrator has it from somewhere, and its key; PEM."""
+        """Make a certificate for a site, as an administrator might have one, and its key, both as PEM."""
         told = self.authority.run(
             "cd $(mktemp -d) && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90"
             f" -subj /CN={name}.example -addext subjectAltName=DNS:{name}.example -keyout key -out certificate 2>&1"
@@ -133,11 +133,11 @@ class World:
         return certificate, key
 
     def write(self, path: str, text: str) -> None:
-        """Replace a file on the host as programs do that renew certificates."""
+        """Replace a file on the host, as programs that renew certificates do."""
         self.host.told(f"cat > {shlex.quote(path)}.new && mv {shlex.quote(path)}.new {shlex.quote(path)}", text)
 
 
 def seen(answer: Answer) -> dict[str, Any]:
-    """Return what the project believed about a request."""
+    """Return what the project saw of a request."""
     assert answer.status == 200, answer
     return dict(json.loads(answer.body))

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Build the images of the test platforms: build.sh [--flavour bare|baked|pebble]... PLATFORM...
 #
-#   pyweb-PLATFORM:bare     systemd and python3, no more
-#   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
-#   pyweb-PLATFORM:pebble   a CA that speaks ACME, with its own DNS: of Debian alone, and only when asked for
+#   pyweb-PLATFORM:bare     only systemd and python3
+#   pyweb-PLATFORM:baked    the same with the packages of the stack, not started
+#   pyweb-PLATFORM:pebble   a CA that speaks ACME, with its own DNS; only Debian, and only with --flavour pebble
 #
-# An image whose recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not changed is left
-# alone. The base comes from a registry, or, where none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream
-# as a stand-in, which is Debian's userland under real dnf and rpm (stand-in/); the others from a registry alone. An image's label
-# pyweb.origin says which: registry, mmdebstrap or stand-in.
+# An image is not rebuilt if its recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not
+# changed. The base comes from a registry. If no registry is available, Debian is built from its packages with mmdebstrap, and
+# CentOS Stream is a stand-in, which is Debian's userland with the real dnf and rpm (stand-in/); the other platforms need a
+# registry. The label pyweb.origin of an image is registry, mmdebstrap or stand-in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,7 +23,7 @@ while read -r name base codename stream userland; do
     BASE[$name]=$base CODENAME[$name]=${codename#-} STREAM[$name]=${stream#-} USERLAND[$name]=${userland#-}
 done <<<"$table"
 readonly KNOWN
-readonly PULL_SECONDS=120 # where nothing answers, the engine itself gives up after about 15
+readonly PULL_SECONDS=120 # without a registry, the engine itself gives up after about 15
 readonly LOGS=$here/../../.test-logs
 
 say() { printf '==> %s\n' "$*"; }
@@ -50,7 +50,7 @@ main() {
     done
 
     mkdir -p "$LOGS"
-    # The platforms side by side: half of the time is download.
+    # In parallel, because half of the time is download.
     local jobs=() failed=()
     for platform in "${platforms[@]}"; do
         build_platform "$platform" "${flavours[@]}" &
@@ -60,26 +60,26 @@ main() {
     for job in "${jobs[@]}"; do
         wait "${job%%:*}" || failed+=("${job#*:}")
     done
-    # What had one of these names before is nameless now, but so are the layers that another platform's build goes on with
-    # at this moment: these are young. Not worth an error: another run may be at it.
+    # Remove the images that had these names before. The layers of another platform's running build have no name either, but
+    # they are young. An error does not matter: another run may remove the same images.
     docker image prune --force --filter label=pyweb.recipe --filter until=3h >/dev/null 2>&1 || true
-    ((${#failed[@]} == 0)) || die "no image of: ${failed[*]}"
+    ((${#failed[@]} == 0)) || die "failed to build the images of: ${failed[*]}"
 }
 
 build_platform() {
     local platform=$1 flavour image recipe start log lock
     shift
     recipe=$(recipe_of "$platform")
-    # A stand-in needs Debian's image, which another process may be building at this moment.
+    # A stand-in needs Debian's image, which another process may be building.
     exec {lock}>"$LOGS/.image-$platform.lock"
     flock "$lock"
-    for flavour in bare "$@"; do # the baked one is made of the bare one
+    for flavour in bare "$@"; do # the others are made from `bare`
         image=pyweb-$platform:$flavour
         if [[ $(label "$image" pyweb.recipe) == "$recipe" ]]; then continue; fi
         start=$SECONDS
         log=$LOGS/image-$platform-$flavour.log
         say "$image: building"
-        # A process of its own: in an `if` or before `||` the shell would forget its `set -e`.
+        # In a separate process, because the shell ignores `set -e` in an `if` or before `||`.
         BUILD_ONE=1 "${BASH_SOURCE[0]}" "$flavour" "$platform" "$recipe" >"$log" 2>&1 </dev/null {lock}>&- || {
             tail -n 30 "$log" | sed "s/^/$image | /" >&2
             return 1
@@ -93,14 +93,14 @@ recipe_of() {
     if [[ -n ${STREAM[$1]} ]]; then
         mapfile -t -O 2 files < <(find "$here/centos${STREAM[$1]}" "$here/stand-in" -type f -not -name '*.pyc' | LC_ALL=C sort)
     fi
-    # With their names: a file that moves makes another image.
+    # With their names, because a file that moves makes another image.
     for name in "${files[@]}"; do
         echo "${name#"$here"/}"
         cat "$name"
     done | cat - <(made_from "$1") | sha256sum | cut -c1-16
 }
 
-# The platform's own line of the table: another platform does not change it.
+# The platform's own line of the table, so that other platforms do not change the recipe.
 made_from() {
     echo "$1 ${BASE[$1]} ${CODENAME[$1]} ${STREAM[$1]}"
     if [[ -n ${USERLAND[$1]} ]]; then made_from "${USERLAND[$1]}"; fi
@@ -129,7 +129,7 @@ centos_bare() {
         return
     fi
     [[ -n ${USERLAND[$platform]} ]] || no_registry "$platform"
-    echo "No registry answers; a stand-in does."
+    echo "No registry answers; using a stand-in."
     BUILD_ONE="" "${BASH_SOURCE[0]}" --flavour bare "${USERLAND[$platform]}"
     base=pyweb-stand-in:stream${STREAM[$platform]}
     commit "pyweb-${USERLAND[$platform]}:bare" "$base" "$recipe" stand-in "
@@ -159,7 +159,7 @@ dockerfile() {
 debian_bare() {
     local platform=$1 recipe=$2 base=${BASE[$1]} archive
     if timeout "$PULL_SECONDS" docker pull "$base"; then
-        # The registry's image forbids services to start, and says so in policy-rc.d; a host does not.
+        # In the registry's image, policy-rc.d prevents services from starting; on a host, it does not exist.
         commit "$base" "pyweb-$platform:bare" "$recipe" registry "
             $(apt_install "${BARE[@]}")
             rm -f /usr/sbin/policy-rc.d
@@ -168,7 +168,7 @@ debian_bare() {
     fi
 
     [[ -n ${CODENAME[$platform]} ]] || no_registry "$platform"
-    echo "No registry answers; the distribution's packages do."
+    echo "No registry answers; using the distribution's packages."
     need_mmdebstrap "$base"
     export TMPDIR=${TMPDIR:-/var/tmp} # 600 MB, and programs run in it: /tmp may be small or noexec
     archive=$(mktemp --suffix=.tar)
@@ -194,29 +194,29 @@ debian_baked() {
         $(finish)"
 }
 
-# A CA for tests, which runs beside hosts of any platform.
+# A CA for tests, for hosts of any platform.
 build_pebble() {
     commit "pyweb-$1:bare" "pyweb-$1:pebble" "$2" "$(label "pyweb-$1:bare" pyweb.origin)" "
         $(apt_install "${PEBBLE[@]}")
         $(finish)"
 }
 
-# How a container of these images boots. With cgroup v2 the engine mounts the container's own groups read-only, where systemd does
-# not start (moby issue 42275); with CAP_SYS_ADMIN they can be had writable.
+# How a container of these images boots. With cgroup v2, the engine mounts the container's cgroups read-only, and systemd does
+# not start (moby issue 42275); with CAP_SYS_ADMIN they can be remounted writable.
 SYSTEMD=(
     --change 'ENV container=docker'
     --change 'CMD ["/bin/sh", "-c", "[ ! -e /sys/fs/cgroup/cgroup.controllers ] || mount -o remount,rw /sys/fs/cgroup; exec /lib/systemd/systemd"]'
 )
 
-# commit BASE IMAGE RECIPE ORIGIN SCRIPT [DIRECTORY]: run a script on an image and keep the outcome as another one. A directory
-# given lies below /tmp.
+# commit BASE IMAGE RECIPE ORIGIN SCRIPT [DIRECTORY]: run a script on an image and save the result as another one. DIRECTORY is
+# copied to /tmp.
 commit() {
     local base=$1 image=$2 recipe=$3 origin=$4 script=$5 container platform
     platform=${image#pyweb-}
     container=$(docker create --tmpfs /var/tmp:exec "$base" bash -ec "$script") # unpacking a hundred packages is faster there
     # shellcheck disable=SC2064  # this container, whatever the variable says later
     trap "docker rm --force $container" EXIT
-    # The same trust as this machine: a mirror may be https behind a certificate authority of the house.
+    # The certificate authorities of this machine, because a mirror may use a private one.
     docker cp --follow-link "$(bundle)" "$container:/tmp/ca.crt"
     if [[ -n ${6:-} ]]; then docker cp "$6" "$container:/tmp/"; fi
     docker start --attach "$container"
@@ -230,7 +230,7 @@ bundle() {
     for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
         if [[ -r $file ]]; then echo "$file" && return; fi
     done
-    die "No list of certificate authorities is here; install ca-certificates, or name it in SSL_CERT_FILE."
+    die "There is no list of certificate authorities; install ca-certificates, or set SSL_CERT_FILE."
 }
 
 apt_install() {
@@ -246,7 +246,7 @@ apt='apt-get -y -q -o Acquire::Retries=3 -o Acquire::https::CAInfo=/tmp/ca.crt'
 EOF
 }
 
-# The end of every image: nothing left over, a machine-id of its own for each container, and a boot that ends in `running`.
+# The last commands of every image: clean up, a new machine-id for each container, and a boot that ends in `running`.
 finish() {
     cat <<EOF
 systemctl mask ${MASKED[*]}
@@ -256,21 +256,21 @@ EOF
 }
 
 need_mmdebstrap() {
-    exec {lock}>"$LOGS/.apt.lock" # the platforms are built side by side, apt lets in one at a time
+    exec {lock}>"$LOGS/.apt.lock" # the platforms are built in parallel, but only one apt can run at a time
     flock "$lock"
     if command -v mmdebstrap && [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]]; then
         flock --unlock "$lock"
         return
     fi
-    local advice="No registry answers at this engine, and mmdebstrap, which would make the images from Debian's packages, is missing."
+    local advice="The engine reaches no registry, and mmdebstrap, which makes the images from Debian's packages, is missing."
     [[ $(id -u) -eq 0 ]] || die "$advice" "Install it: sudo apt-get install mmdebstrap debian-archive-keyring"
     command -v apt-get || die "$advice" "This distribution has no mmdebstrap: let the engine reach a registry with $1."
-    apt-get update -q || true # one broken extra repository must not stop what the others can give
+    apt-get update -q || true # a broken additional repository must not stop the installation
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap debian-archive-keyring
     flock --unlock "$lock"
 }
 
-# The mirrors this machine's own apt uses, for the platform's suites. Empty where apt names none: then mmdebstrap has its default.
+# The mirrors of this machine's apt, for the platform's suites. Empty if apt has none; mmdebstrap then uses its default.
 debian_sources() {
     local suite=${CODENAME[$1]} here_suite targets main security
     local signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'

@@ -1,4 +1,4 @@
-"""The host and the code that all tests here change, converged."""
+"""The host and the code that all tests here change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from world import World
 
 @pytest.fixture(scope="session")
 def others() -> Iterator[TextIO | None]:
-    """The lock that the steps of `make test` share; None where these tests need not be alone."""
+    """Return the lock that the steps of `make test` share, or None if other steps may run at the same time."""
     path = os.environ.get("PYWEB_ALONE")
     if not path:
         yield None
@@ -32,6 +32,6 @@ def world(others: TextIO | None, host: Host, project: Project, tmp_path_factory:
     made.new_code()
     made.converge()
     if others:
-        fcntl.flock(others, fcntl.LOCK_EX)  # waits until nothing else runs; until the end of the process
-        os.sync()  # what the others wrote and removed is on the disk by now, not while the first change is measured
+        fcntl.flock(others, fcntl.LOCK_EX)  # waits until no other step runs; held until the process ends
+        os.sync()  # write the changes of other steps to the disk now, not while the first change is measured
     return made

@@ -1,6 +1,6 @@
-"""Ten minutes of load with a deploy after the other: no request fails, and uWSGI and nginx do not grow. `make soak`.
+"""Ten minutes of load with consecutive deploys: no request fails, and uWSGI and nginx do not grow. `make soak`.
 
-Writes what it measured to docs/load.md. Exits with 1 when a promise is broken.
+Writes the measurements to docs/load.md. Exits with 1 if a promise is broken.
 Environment: SOAK_SECONDS (600), PYWEB_PLATFORM (debian12), PYWEB_PREFIX (molecule).
 """
 
@@ -24,14 +24,14 @@ from world import STEADY_SECONDS, World
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")
 PAGE = ROOT / "docs/load.md"
-# What a process may be larger at the end, in MiB a process: caches fill, templates are compiled on first use. A leak of
-# one KiB a request would be ten times as much in ten minutes.
+# By how many MiB a process may grow: caches fill, and templates are compiled on first use. A leak of one KiB per
+# request would be ten times as much in ten minutes.
 GROWTH_MIB = 15
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Proportional set size (what of shared pages is its share, too) of all processes of a kind, in MiB."""
+    """Proportional set size (including the share of shared pages) of all processes of a kind, in MiB."""
 
     uwsgi: float
     nginx: float
@@ -68,7 +68,7 @@ def soak(host: Host, work: Path) -> int:
             run = world.deploy()
         rows.append((f"deploy {deploys}: {kind}, {run.seconds:.0f} s", load.verdict))
         say(f"deploy {deploys}: {kind}: {load.verdict}")
-    # The last third without a deploy: whatever the processes lose now they lose by serving.
+    # The last third is without deploys: growth is now caused only by serving requests.
     rows.append(("after", world.steady()))
     memories.append((f"after {deploys} deploys", memory(host)))
     with world.load() as load:
@@ -101,11 +101,11 @@ done
 
 
 def broken(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], forms_lost: int) -> list[str]:
-    """The promises that were not kept."""
+    """Return the promises that were broken."""
     faults = [f"{what}: {verdict.failed} failed requests" for what, verdict in rows if verdict.failed]
     limit = max(TIMES_STEADY * max(rows[0][1].p99, rows[-1][1].p99), UNNOTICED_MS)
     slow = [(what, verdict.p99) for what, verdict in rows if verdict.p99 > limit]
-    faults += [f"{what}: p99 {p99:.0f} ms, wanted {limit:.0f} ms" for what, p99 in slow]
+    faults += [f"{what}: p99 {p99:.0f} ms, expected at most {limit:.0f} ms" for what, p99 in slow]
     if forms_lost > 0:
         faults.append(f"{forms_lost} forms were answered as stored and are not")
     first, served, last = (used for _when, used in memories)
@@ -126,18 +126,18 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "",
         "# Under load",
         "",
-        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), which the load,",
-        f"ansible-playbook and the host ({PLATFORM}, a container) share. Four sites: a unix socket, one TCP port, two",
-        "TCP ports, code used in place; every deploy is one of all four. wrk keeps",
-        f"{CONNECTIONS} connections a site busy with the page, its style sheet and, every ninth request, an upload; a",
-        f"connection rests about {PAUSE} ms between two requests.",
+        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), shared by the",
+        f"load, ansible-playbook and the host ({PLATFORM}, in a container). There are four sites: one with a unix",
+        "socket, one with a TCP port, one with two TCP ports, and one whose code is used in place. Every deploy",
+        f"includes all four. wrk uses {CONNECTIONS} connections per site to request the page and its style sheet;",
+        f"every ninth request is an upload. A connection pauses for about {PAUSE} ms between two requests.",
         "",
-        f"The p99 during a deploy may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms where that is more:",
-        "on a machine that does nothing else a steady p99 is less than what one start of Python beside it takes.",
+        f"During a deploy, the p99 may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms if that is more:",
+        "on an idle machine, the steady p99 is shorter than the delay that the start of one Python process causes.",
         "",
-        f"In all {requests} requests, {failed} failed. Every promise is kept."
+        f"Of {requests} requests, {failed} failed. Every promise is kept."
         if not faults
-        else f"In all {requests} requests, {failed} failed. Broken: {'; '.join(faults)}.",
+        else f"Of {requests} requests, {failed} failed. Broken promises: {'; '.join(faults)}.",
         "",
         "| when | seconds | requests | failed | p50 ms | p99 ms | longest ms |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -153,8 +153,8 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "|---|--:|--:|--:|",
         *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
-        "`make load` and `make faults` run the short form, which `make test` contains; what each asks is in",
-        "`tests/load` and `tests/faults` of the repository.",
+        "`make load` and `make faults` run the short tests, which are part of `make test`. They are in `tests/load`",
+        "and `tests/faults` of the repository.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""No change of a site costs a request: what asks for answers and not for times, and may run beside other tests."""
+"""No request fails during a change of a site. These tests measure no times, so other tests may run in parallel."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def nginx_option(world: World) -> bool:
 
 @pytest.mark.parametrize("change", [nginx_option, another_port], ids=lambda change: change.__name__)
 def test_no_request_fails_while_nginx_changes(world: World, change: Callable[[World], bool]) -> None:
-    """With a connection for every request.
+    """With a new connection for every request.
 
-    One that a client keeps open nginx may close whenever no request is under way, as after keepalive_timeout, and the
-    client asks again (RFC 9112, 9.3.1). wrk does not, so it cannot tell that from a loss.
+    nginx may close an idle connection at any time, for example after keepalive_timeout, and a client then repeats its
+    request (RFC 9112, 9.3.1). wrk does not, so it would count that as a failure.
     """
     with world.load(keep=False) as load:
         assert change(world)
@@ -37,7 +37,7 @@ def test_no_request_fails_while_nginx_changes(world: World, change: Callable[[Wo
     assert load.verdict.failed == 0, f"{load.verdict}"
 
 
-def test_a_port_that_is_not_wanted_any_more_is_closed(world: World) -> None:
+def test_a_port_that_is_no_longer_configured_is_closed(world: World) -> None:
     world.inventory = world.inventory.with_("balanced", uwsgi={"socket": BALANCED[1:]})
     world.converge()
     assert world.ask("balanced.example", "/healthz").status == 200
@@ -47,7 +47,7 @@ def test_a_port_that_is_not_wanted_any_more_is_closed(world: World) -> None:
 
 
 @pytest.mark.same_everywhere
-def test_requests_of_five_seconds_are_finished(world: World) -> None:
+def test_requests_of_five_seconds_finish_during_a_deploy(world: World) -> None:
     probers = [Prober(world.host.address, host, "/slow?seconds=5", 2.5) for host in world.inventory.hosts]
     with contextlib.ExitStack() as stack:
         for prober in probers:
@@ -58,12 +58,12 @@ def test_requests_of_five_seconds_are_finished(world: World) -> None:
         assert not prober.failures, (prober.host, prober.failures)
         assert all(answer.seconds >= 5 for answer in prober.answers)
         versions = {json.loads(answer.body)["version"] for answer in prober.answers}
-        assert str(world.version - 1) in versions, f"{prober.host}: no slow request met the old release"
+        assert str(world.version - 1) in versions, f"{prober.host}: no slow request was answered by the old release"
 
 
 @pytest.mark.same_everywhere
-def test_every_page_finds_its_assets(world: World) -> None:
-    """Whichever release made the page, at every moment of a deploy."""
+def test_the_assets_of_every_page_are_served_during_a_deploy(world: World) -> None:
+    """Whichever release rendered the page."""
     world.new_code()
     playing = world.host.begin(world.inventory.sites, "deploy.yml")
     seen = set()
@@ -73,16 +73,16 @@ def test_every_page_finds_its_assets(world: World) -> None:
             seen.add(path)
             assert world.ask(host, path).status == 200, (host, path)
     assert playing.end().status == 0
-    assert len(seen) > 1, "no page of the new release was seen while the old one still answered"
+    assert len(seen) > 1, "no page of the new release was seen before the deploy ended"
 
 
 @pytest.mark.same_everywhere
-def test_assets_of_the_previous_release_stay(world: World) -> None:
-    """A page that is open in a browser asks for its style sheet after the deploy."""
+def test_assets_of_the_previous_release_are_still_served(world: World) -> None:
+    """A page that is open in a browser may request its style sheet after the deploy."""
     old = {host: style_of(world.ask(host, "/")) for host in world.inventory.hosts}
     bodies = {host: world.ask(host, path).body for host, path in old.items()}
     assert code(world)
     for host, path in old.items():
-        assert style_of(world.ask(host, "/")) != path, "the style sheet has not changed, so this proves nothing"
+        assert style_of(world.ask(host, "/")) != path, "the style sheet did not change, so this proves nothing"
         answer = world.ask(host, path)
         assert (answer.status, answer.body) == (200, bodies[host])

@@ -1,7 +1,7 @@
-"""No change of a site costs a request or makes one slow: each is made under load, on every kind of socket at once.
+"""No request fails or is slow during a change of a site, on every kind of socket, under load.
 
-The load runs from before the playbook starts until it has ended, and the steady state is measured right before and
-right after, by the same load on the same machine; `make test` runs nothing beside it. What compares no times is in
+The load starts before the playbook and ends after it. The steady state is measured directly before and after, with
+the same load on the same machine; `make test` runs nothing else meanwhile. Tests that compare no times are in
 test_answers.py.
 """
 
@@ -15,13 +15,13 @@ from world import World, code
 
 # docs/architecture.md, promise 2.
 TIMES_STEADY = 3
-# Below this nobody notices. On two cores that the load, Ansible and four starting releases share, three times a steady
-# p99 of 16 ms is less than what one start of Python costs a request that waits for a core.
+# A p99 below this is never a fault. The load, Ansible and four starting releases share two cores: three times a steady
+# p99 of 16 ms is less than the delay of a request that waits for a core while Python starts.
 UNNOTICED_MS = 100
 ROW = 10
 
 
-# --- the changes: each makes one, and says whether it has arrived -----------------------------------------------------
+# --- the changes: each makes a change, and returns whether it is live -------------------------------------------------
 
 
 def nothing(world: World) -> bool:
@@ -29,7 +29,7 @@ def nothing(world: World) -> bool:
 
 
 def dependency(world: World) -> bool:
-    """Of one site: the others' would be built in the same way."""
+    """Add a dependency to one site; those of the others would be built in the same way."""
     world.inventory = world.inventory.with_("tcp", packages=["tomli"])
     world.deploy()
     return world.host.told("/opt/sites/tcp/manage shell -v0", "import tomli; print('there')") == "there"
@@ -42,19 +42,19 @@ def uwsgi_option(world: World) -> bool:
 
 
 def ten_deploys(world: World) -> bool:
-    """Of one site after the other: a release of another environment each, without the time that a build takes."""
+    """Deploy one site after the other, each with a changed environment, which needs no build."""
     seen = [world.live("current")]
     for number in range(ROW):
         name = world.inventory.names[number % len(world.inventory.names)]
         world.inventory = world.inventory.with_(name, env={"NUMBER": str(number)})
-        # The run knows this site alone, as that of a project with its own inventory would: it looks at no other.
+        # The inventory has only this site, as that of a single project would.
         world.host.deploy([site for site in world.inventory.sites if site["name"] == name], "deploy.yml")
         seen.append(world.live("current"))
     return len(set(seen)) == ROW + 1
 
 
 def rollback(world: World) -> bool:
-    """Of one site after the other, to what was live before."""
+    """Roll back one site after the other to the previous release."""
     kept = world.inventory
     now = world.live("current")
     world.inventory = kept.with_(env={"NUMBER": "bad"})
@@ -78,17 +78,17 @@ CHANGES: list[Callable[[World], bool]] = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_no_request_fails_and_none_is_slow(world: World, change: Callable[[World], bool]) -> None:
-    # What was steady after one change is what is steady before the next.
+    # The steady state after one change is the steady state before the next.
     before = world.last_steady or world.steady()
     stored = world.pictures()
     with world.load() as load:
-        assert change(world), f"{change.__name__} has not arrived"
+        assert change(world), f"{change.__name__} is not live"
     after = world.steady()
     during = load.verdict
     print(f"MEASURED {change.__name__}: {during}; steady before: {before}; after: {after}")
     assert (before.failed, during.failed, after.failed) == (0, 0, 0), f"{during}"
     limit = max(TIMES_STEADY * max(before.p99, after.p99), UNNOTICED_MS)
-    assert during.p99 <= limit, f"p99 {during.p99:.0f} ms, wanted {limit:.0f} ms at most"
-    # A form that was answered as stored is stored, whichever release took it; what was in flight at the end may be too.
+    assert during.p99 <= limit, f"p99 {during.p99:.0f} ms, expected at most {limit:.0f} ms"
+    # A form that was reported as stored is stored, whichever release handled it. Unfinished ones may be stored.
     answered = during.stored + after.stored
     assert answered <= world.pictures() - stored <= answered + 2 * CONNECTIONS * len(world.inventory.sites)

@@ -1,4 +1,4 @@
-"""Four sites under load: one behind each kind of socket and one whose code is used in place, and what changes them."""
+"""Four sites under load, and their changes: one behind each kind of socket, and one whose code is used in place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEADY_SECONDS = 6
 
 @dataclass
 class World:
-    """The host, its code and what its inventory says now. A change alters it and runs the playbook."""
+    """The host, its code and its current inventory. A change edits them and runs a playbook."""
 
     host: Host
     project: Project
@@ -26,11 +26,11 @@ class World:
     last_steady: Verdict | None = None
 
     def deploy(self) -> Run:
-        """New code, settings and dependencies: all that a deploy touches."""
+        """Deploy code, settings and dependencies."""
         return self.host.deploy(self.inventory.sites, "deploy.yml")
 
     def converge(self) -> Run:
-        """All layers, nginx and firewalld too."""
+        """Run site.yml, which also configures nginx and firewalld."""
         return self.host.deploy(self.inventory.sites)
 
     def new_code(self) -> None:
@@ -48,7 +48,7 @@ class World:
         return load.verdict
 
     def pictures(self) -> int:
-        """How many uploads the databases of all sites have."""
+        """Return the number of uploads in the databases of all sites."""
         script = (
             "import sqlite3, sys; print(sum(sqlite3.connect(f'file:/var/lib/sites/{name}/db.sqlite3?mode=ro', uri=True)"
         )
@@ -56,11 +56,11 @@ class World:
         return int(self.host.told(f'python3 -c "{script}" {" ".join(self.inventory.names)}'))
 
     def live(self, link: str) -> str:
-        """The releases that `current` or `previous` of all sites name."""
+        """Return the releases that `current` or `previous` of all sites name."""
         return self.host.told(f"readlink /opt/sites/*/{link}")
 
     def versions(self) -> set[str]:
-        """What the sites say that they are."""
+        """Return the versions that the sites report."""
         return {str(json.loads(self.ask(host, "/healthz").body)["version"]) for host in self.inventory.hosts}
 
     def headers(self, name: str) -> set[str]:
@@ -71,7 +71,7 @@ class World:
 
 
 def code(world: World) -> bool:
-    """Change the code of all sites; whether that has arrived."""
+    """Change the code of all sites, and return whether it is live."""
     world.new_code()
     world.deploy()
     return world.versions() == {str(world.version)}

@@ -1,4 +1,4 @@
-"""Two sites on a host, for projects and inventories with something wrong in them."""
+"""Two sites on a host, for projects and inventories that contain mistakes."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ MISTAKES = [
         "none",
         keys={"source": {"directory": "/nowhere/shop"}},
     ),
-    # The way to the host.
+    # Access to the host.
     Mistake(
         "no `become`",
         "the run needs root, but is deploy on this host; set `become: true` for it (in the inventory ansible_become: "
@@ -122,13 +122,13 @@ MISTAKES = [
         "becoming root needs a password: call ansible-playbook with -K (--ask-become-pass), or set "
         "ansible_become_password",
         variables={"ansible_user": "deploy", "ansible_become": True, "ansible_become_exe": "/usr/local/bin/sudo"},
-        # Not every image has sudo; this is what it does where it may not ask.
+        # Not every image has sudo. This script does what sudo does if it cannot ask for a password.
         before="useradd --create-home deploy; printf '%s\\n' '#!/bin/sh' 'echo sudo: a password is required >&2' "
         "'exit 1' > /usr/local/bin/sudo; chmod 755 /usr/local/bin/sudo",
         after="userdel --remove deploy; rm /usr/local/bin/sudo",
         differs=True,
     ),
-    # The source and what it needs.
+    # The source and its dependencies.
     Mistake(
         'a Python that no repository has, `python: "3.8"`',
         "site 'unix': python is '3.8'; this host has or offers VERSIONS; change python to one of these, or to auto",
@@ -279,7 +279,7 @@ def steady(line: str) -> str:
     for pattern, stands_for in (
         (r"\b[0-9a-f]{12}\b", "ID"),
         (r"\bpid [0-9]+", "pid N"),
-        (r"(?<=/simple/)[a-z0-9-]+", "NAME"),  # all are requested at once, and one fails first
+        (r"(?<=/simple/)[a-z0-9-]+", "NAME"),  # all packages are requested in parallel, and any can fail first
         (r"(?<=\.py:)[0-9]+|(?<=\.conf:)[0-9]+", "LINE"),
         (r"(?<=/etc/nginx/)(sites-enabled|conf\.d)", "SITES"),
         (r"(?<=has or offers )[0-9., ]+[0-9]", "VERSIONS"),

@@ -1,6 +1,6 @@
-"""A bad release never takes over: the old one answers under load all the while, and the error says what is wrong.
+"""A bad release never goes live: the old one keeps answering under load, and the error names the cause.
 
-A new case is one entry: what the commit or the inventory has wrong, the step that finds it, and words of the cause.
+A new case is one entry: the mistake in the commit or inventory, the step that detects it, and a text of the cause.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from two_sites import DEPLOY, World
 pytestmark = pytest.mark.same_everywhere
 
 VIEWS, URLS, WSGI, STYLE = "gallery/views.py", "gallery/urls.py", "mysite/wsgi.py", "static/gallery/style.css"
-# The build loads the WSGI entry as well; this goes wrong only where uWSGI runs it.
+# The build loads the WSGI entry as well; this fails only when uWSGI runs it.
 UNDER_UWSGI = """
 import os, signal, time
 try:
@@ -31,7 +31,7 @@ else:
 """
 DIES = UNDER_UWSGI.format("uwsgi.post_fork_hook = lambda: os.kill(os.getpid(), signal.SIGKILL)")
 MASTER_DIES = UNDER_UWSGI.format("uwsgi.post_fork_hook = lambda: os.kill(uwsgi.masterpid(), signal.SIGKILL)")
-# Healthy until nginx goes to it: the code that runs here is the code of `current`.
+# Healthy until it is live, that is, until the running code is that of `current`.
 DIES_LIVE = UNDER_UWSGI.format("""
     import threading
     def watch():
@@ -41,7 +41,7 @@ DIES_LIVE = UNDER_UWSGI.format("""
         os.kill(uwsgi.masterpid(), signal.SIGKILL)
     uwsgi.post_fork_hook = lambda: threading.Thread(target=watch, daemon=True).start()
 """)
-# Well at first: it dies a moment after its first request, which is the question for its health.
+# Healthy at first: it dies shortly after its first request, which is the health check.
 DIES_SOON = UNDER_UWSGI.format("""
     import threading
     inner = application
@@ -54,7 +54,7 @@ SLOW = UNDER_UWSGI.format("time.sleep(30)")
 
 @dataclass(frozen=True)
 class Bad:
-    """`add` is put at the end of files, `keys` over those of the site; the error is 'site NAME: STEP failed: CAUSE'."""
+    """`add` is appended to files, `keys` override those of the site; the error is 'site NAME: STEP failed: CAUSE'."""
 
     name: str
     step: str
@@ -62,7 +62,7 @@ class Bad:
     add: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     sites: tuple[str, ...] = ("unix",)
-    # It is found out only when nginx has gone to it already, and for how many seconds it may have.
+    # The seconds for which the site may fail, if the fault can only be detected after the switch.
     outage: float = 0.0
 
 
@@ -71,21 +71,21 @@ def health(body: str) -> dict[str, str]:
 
 
 def start_page(index: str, app: str = "raise ValueError('not well')") -> dict[str, str]:
-    """A page / with this body, and a page /app/."""
+    """Return files with a page / that has this body, and a page /app/."""
     views = f"\n\ndef index(request):\n    {index}\n\n\ndef app(request):\n    {app}\n"
     return {VIEWS: views, URLS: '\nurlpatterns += [path("app/", views.app)]\n'}
 
 
-# Long enough for a start beside the load and the other steps of a test run, which took more than four seconds.
+# A start took more than four seconds during the load and the other steps of a test run.
 QUICK = {"health": {"timeout": 10}}
-# Its first request is the one from outside.
+# Without a warm-up, so that the first request is the health check.
 ASKED_FIRST = {**QUICK, "warm_up": []}
-# The health check that a site has where the inventory says nothing of it: `null` is the default.
+# The health check of a site whose inventory does not set it: `null` is the default.
 DEFAULT = {"health": {"path": None, "status": None, "timeout": 10}}
 TO_APP = "return redirect('/app/')"
 READS_CACHE = "from django.core.cache import cache; return HttpResponse(cache.get('a', 'b'))"
 NO_TABLE = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_made"}}
-# What the probe has to find before the release shares the ports, and what happens to those who are there together.
+# For faults that the probe must detect before the release shares the ports.
 BOTH = ("unix", "tcp")
 BAD = [
     Bad("syntax error", "check", "SyntaxError", {VIEWS: "\nthis is no Python\n"}),
@@ -144,7 +144,7 @@ BAD = [
     Bad("workers die after the start", "health", "within 10 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
     Bad("dies after its first answer", "health", "after its first good answer", {WSGI: DIES_SOON}, ASKED_FIRST, BOTH),
-    # On TCP ports the switch comes before the start.
+    # On TCP ports, the switch comes before the start.
     Bad("dies after the switch", "(switch|start|health)", "did not", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
     Bad("slow start", "start", "not ready within 10 s", {WSGI: SLOW}, QUICK),
     Bad("collectstatic fails", "collectstatic", "missing.png", {STYLE: "\na { background: url(missing.png) }\n"}),
@@ -154,7 +154,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
-def test_bad_release_never_takes_over(world: World, case: Bad) -> None:
+def test_bad_release_never_goes_live(world: World, case: Bad) -> None:
     before = {site: (world.version(site), world.current(site)) for site in case.sites}
     hosts = [host for site in case.sites for host in world.sites[site].hosts]
     world.new_code()
@@ -181,7 +181,7 @@ def test_bad_release_never_takes_over(world: World, case: Bad) -> None:
         world.assert_whole(site)
 
 
-def test_single_sign_on_of_another_host_is_healthy(world: World) -> None:
+def test_redirect_to_a_login_on_another_host_is_healthy(world: World) -> None:
     world.new_code()
     elsewhere = "https://login.example/?next=/"
     with broken(world, Bad("", "", "", start_page(f"return redirect({elsewhere!r})"))):
@@ -189,8 +189,8 @@ def test_single_sign_on_of_another_host_is_healthy(world: World) -> None:
     assert (world.ask("unix").status, world.ask("unix").headers["location"]) == (302, elsewhere)
 
 
-def test_next_good_release_goes_through(world: World) -> None:
-    """After all of the bad ones, of which nothing is left."""
+def test_good_release_after_the_bad_ones_goes_live(world: World) -> None:
+    """And the bad ones left nothing behind."""
     number = world.new_code()
     world.assert_settled(*BOTH)
     assert {world.version(site) for site in BOTH} == {number}
@@ -198,7 +198,7 @@ def test_next_good_release_goes_through(world: World) -> None:
 
 @contextlib.contextmanager
 def broken(world: World, case: Bad) -> Iterator[None]:
-    """The developer's copy with what the case has wrong in it."""
+    """Add the mistake of the case to the developer's copy of the project, and remove it afterwards."""
     kept = {path: (world.project.folder / path) for path in case.add}
     before = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in kept.items()}
     try:

@@ -1,4 +1,4 @@
-"""The project's own commands: their order, when they run, and what one that fails leaves (docs/commands.md)."""
+"""The project's own commands: their order, when they run, and what happens if one fails (docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.same_everywhere
 
 SITE = "steps"
 ROOT = f"/opt/sites/{SITE}"
-# Written by release steps, where the site's user may write.
+# Written by release steps, in a directory that the site's user can write.
 RAN = f"/var/lib/sites/{SITE}/ran.txt"
-# A program of the project: notes its first argument with what is around it, and does what the second says.
+# A program of the project: it logs its first argument and its environment, and does what the second one says.
 NOTE = f"""
 import os, shutil, sys, time
 place = "built.txt" if sys.argv[1].startswith("b") else {RAN!r}
@@ -50,7 +50,7 @@ def visits(request):
     cache.set("visits", (cache.get("visits") or 0) + 1)
     return render(request, "visits.html", {"visits": cache.get("visits")})
 """
-# Refused every build before its first migration.
+# A deploy check that queries a table: it must not run before the first migration.
 DEPLOY_CHECK = """
 
 from django.core.checks import register
@@ -103,7 +103,7 @@ class Shop:
         return [site(SITE, self.world.project, **keys(**more))]
 
     def ran(self) -> list[str]:
-        """What release steps have run since this was asked."""
+        """Return the release steps that have run since the last call."""
         told = self.host.told(f"cat {RAN} 2>/dev/null; rm -f {RAN}")
         return [line.split()[0] for line in told.splitlines()]
 
@@ -114,20 +114,20 @@ class Shop:
         assert self.world.ask(SITE, style).status == 200
 
 
-def test_steps_run_in_their_order_inside_the_virtualenv(shop: Shop) -> None:
+def test_steps_run_in_order_inside_the_virtualenv(shop: Shop) -> None:
     built = shop.host.told(f"cat {ROOT}/current/src/built.txt").splitlines()
-    # The second one of them came after the static files were there.
+    # The second step ran after the static files were collected.
     assert built == ["b1 True False ultramarine", "b2 True True ultramarine"]
     assert [line.split()[0] for line in shop.host.told(f"cat {RAN}").splitlines()] == ["r1", "r2"]
     shop.ran()
     shop.works()
     visits = [int(shop.world.ask(SITE, "/visits").body.partition("<body>")[2].partition("<")[0]) for _visit in range(2)]
-    assert visits[1] == visits[0] + 1  # in the table that createcachetable made, whichever worker answers
+    assert visits[1] == visits[0] + 1  # stored in the table that createcachetable made, so every worker sees it
     assert shop.host.told(f"find {ROOT}/current/src/ -name node_modules -o -user site-{SITE}") == ""
     assert shop.host.told(f"ls {ROOT}/builds/*/").split().count("home") == 0
 
 
-def test_a_second_run_runs_none(shop: Shop) -> None:
+def test_a_second_run_runs_no_steps(shop: Shop) -> None:
     again = shop.host.deploy(shop.site(), WHOLE)
     assert (again.changed, shop.ran()) == (0, [])
 
@@ -145,7 +145,7 @@ def test_check_mode_lists_what_would_run(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("how", "cause"), [("fail", "ValueError: ******** is no colour of this shop"), ("sleep", "no end after 3 s")]
 )
-def test_a_step_that_fails_or_hangs_leaves_the_old_release(shop: Shop, what: str, how: str, cause: str) -> None:
+def test_a_step_that_fails_or_hangs_keeps_the_old_release_live(shop: Shop, what: str, how: str, cause: str) -> None:
     before = shop.world.current(SITE)
     bad = {"run": f"python note.py {what[0]}9 {how}", "timeout": 3}
     steps = {"build": [bad, "collectstatic"], "release": ["migrate", {"manage": "check"}, bad]}[what]
@@ -161,7 +161,7 @@ def test_a_step_that_fails_or_hangs_leaves_the_old_release(shop: Shop, what: str
     shop.world.assert_tidy(SITE)
 
 
-def test_a_rollback_runs_none(shop: Shop) -> None:
+def test_a_rollback_runs_no_steps(shop: Shop) -> None:
     shop.world.new_code()
     shop.host.deploy(shop.site(), DEPLOY)
     assert shop.ran() == ["r1", "r2"]
@@ -169,13 +169,13 @@ def test_a_rollback_runs_none(shop: Shop) -> None:
     assert back.status == 0, back.error
     assert shop.ran() == []
     shop.works()
-    # The release was there before; it is another one than the live one, so its steps are run.
+    # The release exists already, but it is not the live one, so its steps are run.
     shop.host.deploy(shop.site(), DEPLOY)
     assert shop.ran() == ["r1", "r2"]
 
 
-def test_once_is_the_first_host_of_the_inventory_whatever_the_limit(shop: Shop, tmp_path: Path) -> None:
-    """Two hosts of an inventory that are one container: each new release is the second one's, or the first one's."""
+def test_once_runs_on_the_first_host_of_the_inventory_regardless_of_limit(shop: Shop, tmp_path: Path) -> None:
+    """Two hosts of the inventory are the same container; each run is limited to one of them."""
     steps = [
         "migrate",
         {"manage": "createcachetable"},
@@ -198,7 +198,7 @@ def test_once_is_the_first_host_of_the_inventory_whatever_the_limit(shop: Shop, 
         assert shop.ran() == ran
 
 
-def test_a_superuser_that_cannot_be_made_leaves_the_site_served(shop: Shop) -> None:
+def test_a_superuser_that_cannot_be_created_does_not_stop_the_deploy(shop: Shop) -> None:
     refuse = "\n\ndef refuse(sender, **kwargs):\n    raise ValueError('no more users')\n\n\n"
     refuse += "models.signals.pre_save.connect(refuse, 'auth.User')\n"
     shop.world.project.edit("gallery/models.py", lambda text: text + refuse)
@@ -208,12 +208,12 @@ def test_a_superuser_that_cannot_be_made_leaves_the_site_served(shop: Shop) -> N
         run = shop.host.deploy(sites, WHOLE)
         assert bool(run.changed) == changed
         assert f"site '{SITE}': superuser failed: ValueError: no more users" in run.output
-    # nginx and firewalld came after it.
+    # nginx was configured after the superuser failed.
     assert shop.host.told("nginx -T 2>/dev/null | grep -c 'listen 8090'") != "0"
     shop.works()
 
 
-def test_who_migrates_by_hand_can_do_so_before_the_first_release_is_healthy(shop: Shop) -> None:
+def test_migrations_can_be_run_by_hand_before_the_first_release_is_healthy(shop: Shop) -> None:
     bare = site(
         "bare",
         shop.world.project,
@@ -230,8 +230,8 @@ def test_who_migrates_by_hand_can_do_so_before_the_first_release_is_healthy(shop
     shop.host.play([{**bare, "state": "absent", "purge": True}], WHOLE)
 
 
-def test_node_is_the_one_that_the_project_asks_for(shop: Shop) -> None:
-    assert shop.host.run("command -v node").returncode != 0  # no step asked for it
+def test_node_has_the_version_that_the_project_requires(shop: Shop) -> None:
+    assert shop.host.run("command -v node").returncode != 0  # no step has used it yet
     script = "require('fs').writeFileSync('static/node.txt', process.version + ' ' + process.cwd())"
     shop.world.project.write({"build.js": script, "package.json": '{"engines": {"node": "^24"}}'})
     run = shop.host.deploy(shop.site(build=[{"run": "node build.js"}, "collectstatic", {"manage": "compress"}]), DEPLOY)

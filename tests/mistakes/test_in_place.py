@@ -1,4 +1,4 @@
-"""Code that is used where it lies: what holds although it can change under a running site (docs/deploys.md)."""
+"""Code that is used in place: what is guaranteed although it can change under a running site (docs/deploys.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SITE = "place"
 
 @pytest.fixture(scope="module")
 def placed(world: World) -> Iterator[World]:
-    """A third site, whose code lies on the host."""
+    """Deploy a third site, whose code is on the host."""
     world.sites[SITE] = Inventory((site(SITE, None, **QUICK),))
     edit(world)
     world.host.deploy(world.wanted(SITE))
@@ -25,13 +25,13 @@ def placed(world: World) -> Iterator[World]:
 
 
 def edit(world: World) -> str:
-    """Another version of the code, where it lies; nobody was told yet."""
+    """Change the code in its directory on the host, without a deploy."""
     number = world.new_code()
     world.project.lie_on(world.host)
     return number
 
 
-def test_an_edit_is_served_once_it_is_deployed(placed: World) -> None:
+def test_an_edit_is_served_only_after_a_deploy(placed: World) -> None:
     before = placed.version(SITE)
     with placed.prober(SITE) as prober:
         number = edit(placed)
@@ -41,8 +41,8 @@ def test_an_edit_is_served_once_it_is_deployed(placed: World) -> None:
     assert not prober.failures, prober.failures
 
 
-def test_a_broken_edit_does_not_take_over(placed: World, project: Project) -> None:
-    """The old code goes on from memory, in the workers that have it there."""
+def test_a_broken_edit_does_not_go_live(placed: World, project: Project) -> None:
+    """The running workers keep the old code in memory."""
     before, kept = placed.version(SITE), (project.folder / VIEWS).read_text(encoding="utf-8")
     try:
         project.write({VIEWS: kept + health("raise ValueError('not well')")[VIEWS]})
@@ -59,7 +59,7 @@ def test_a_broken_edit_does_not_take_over(placed: World, project: Project) -> No
     placed.assert_settled(SITE)
 
 
-def test_a_rollback_does_not_pretend_to_bring_code_back(placed: World) -> None:
+def test_a_rollback_is_refused_because_it_cannot_restore_the_code(placed: World) -> None:
     before = placed.current(SITE), placed.host.told(master(placed, SITE))
     run = placed.host.play(placed.wanted(SITE), "rollback.yml", "-e", f"rollback_site={SITE}")
     assert run.status != 0

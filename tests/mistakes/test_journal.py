@@ -1,4 +1,4 @@
-"""An unhandled exception leaves its traceback in the journal once, whatever the project's LOGGING says."""
+"""An unhandled exception writes its traceback to the journal exactly once, whatever the project's LOGGING is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.same_everywhere
 
 SITE = "unix"
 SETTINGS, URLS = "mysite/settings.py", "mysite/urls.py"
-# What raises: a view, a middleware's part of a request, and an answer that is being sent.
+# What raises: a view, and a response while it is being sent.
 RAISING = {
     URLS: """
 from django.http import StreamingHttpResponse
@@ -36,7 +36,7 @@ urlpatterns += [raising("boom/<what>/", boom), raising("stream/<what>/", stream)
 """
 }
 SECRET = {"env": {"API_TOKEN": "correct-horse-battery", "FLAG": "true"}}
-# Both of uWSGI's streams, twice over.
+# Logs to both of uWSGI's streams, each twice.
 EVERYWHERE = """
 LOGGING = {
     "version": 1,
@@ -60,7 +60,7 @@ OWN_TEMPLATES = '\nTEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]\n'
     ids=["mail only", "everywhere"],
 )
 def raising(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
-    """A site with pages that raise, and a LOGGING of its own."""
+    """Deploy a site with pages that raise, and with its own LOGGING."""
     name, logging = request.param
     world.new_code()
     with broken(world, Bad(name, "", "", add={**RAISING, **logging})):
@@ -71,31 +71,31 @@ def raising(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
 
 
 def journal(world: World) -> str:
-    """What the live release has said."""
+    """Return the journal of the live release."""
     release = world.current(SITE).rpartition("/")[2]
     return world.host.told(f"journalctl --sync; journalctl --no-pager --output=cat --unit=uwsgi-{SITE}@{release}")
 
 
-def test_a_view_that_raises_is_in_the_journal_once_with_its_request_and_without_secrets(raising: World) -> None:
+def test_a_view_that_raises_is_logged_once_with_its_request_and_without_secrets(raising: World) -> None:
     assert raising.ask(SITE, "/boom/marker/?password=hunter2").status == 500
     told, release = journal(raising), raising.current(SITE).rpartition("/")[2]
     assert told.count("pyweb.stack: unhandled exception: GET /boom/marker/ ") == 1, told
     assert f"pyweb.stack: unhandled exception: GET /boom/marker/ (release {release})\n" in told
     assert told.count("LookupError: boom marker") == 1, told
-    # The cause of the cause is there as well.
+    # The exception that caused it is logged as well.
     assert told.count("ValueError: invalid literal for int() with base 10: 'marker'") == 1, told
     assert "LookupError: boom marker: token ********\n" in told
     assert "correct-horse-battery" not in told
 
 
-def test_an_answer_that_fails_while_it_is_sent_is_in_the_journal_once(raising: World) -> None:
+def test_a_response_that_fails_while_it_is_sent_is_logged_once(raising: World) -> None:
     raising.ask(SITE, "/stream/halfway/")
     told = journal(raising)
     assert told.count("GET /stream/halfway/ ") == 1, told
     assert told.count("RuntimeError: boom halfway") == 1, told
 
 
-def test_an_error_page_that_raises_is_answered_with_500_and_both_are_in_the_journal_once(world: World) -> None:
+def test_if_the_error_page_raises_the_status_is_500_and_both_exceptions_are_logged_once(world: World) -> None:
     world.new_code()
     page = {**RAISING, **BROKEN_PAGE, SETTINGS: MAIL_ONLY + OWN_TEMPLATES}
     with broken(world, Bad("500.html", "", "", add=page)):
@@ -116,7 +116,7 @@ def test_an_error_page_that_raises_is_answered_with_500_and_both_are_in_the_jour
     ],
 )
 def test_a_failed_health_check_shows_the_traceback_of_the_project(world: World, name: str, add: dict[str, str]) -> None:
-    """Also one that is longer than what is shown."""
+    """Even if the traceback is longer than what is shown."""
     deep = "def deeper(left):\n        return deeper(left - 1) if left % 3 else deepest(left - 1)\n"
     body = (
         f"{deep}    def deepest(left):\n        return deeper(left) if left > 0 else int('not well')\n"
@@ -137,6 +137,6 @@ def test_a_failed_health_check_shows_the_traceback_of_the_project(world: World, 
     assert world.current(SITE) == before
 
 
-def test_the_site_is_whole_again(world: World) -> None:
+def test_the_site_can_be_deployed_afterwards(world: World) -> None:
     world.new_code()
     world.assert_settled(SITE)

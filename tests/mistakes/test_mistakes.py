@@ -1,4 +1,4 @@
-"""Each ordinary mistake is made, and the first line that is printed is the one of docs/mistakes.md."""
+"""Each common mistake is made on a host, and the first line of the error is the one of docs/mistakes.md."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CASES = [
 
 
 @pytest.mark.parametrize("mistake", CASES)
-def test_first_line_is_the_cause(world: World, mistake: Mistake) -> None:
+def test_first_line_of_the_error_is_the_cause(world: World, mistake: Mistake) -> None:
     before = (world.version("unix"), world.current("unix"))
     with made(world, mistake) as inventory:
         run = world.host.play(inventory.sites, mistake.playbook, "-e", json.dumps(mistake.variables))
-    assert run.status != 0, "the run went well"
+    assert run.status != 0, "the run succeeded"
     assert steady(run.error.splitlines()[0]) == mistake.line, run.error
     assert "correct-horse" not in run.output
     assert (world.version("unix"), world.current("unix")) == before
 
 
-def test_nothing_of_all_that_is_left(world: World) -> None:
+def test_the_mistakes_leave_nothing_behind(world: World) -> None:
     run = world.host.play(world.wanted("unix"), mistakes.WHOLE)
     assert (run.status, run.changed) == (0, 0), run.output
     world.assert_whole("unix")
@@ -38,11 +38,11 @@ def test_nothing_of_all_that_is_left(world: World) -> None:
 
 @contextlib.contextmanager
 def made(world: World, mistake: Mistake) -> Iterator[Inventory]:
-    """Make the mistake in the code and on the host; give the inventory that has its part of it."""
+    """Make the mistake in the code and on the host, and yield the inventory that contains the rest of it."""
     changed = {path: world.project.folder / path for path in mistake.add}
     texts = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in changed.items()}
     given = world.sites["unix"]
-    # Another source is no change of the one that is there, but takes its place.
+    # Another source replaces the given one; it is not merged with it.
     place = {key: value for key, value in mistake.keys.items() if key == "source"}
     rest = {key: value for key, value in mistake.keys.items() if key != "source"}
     world.project.write({path: (texts[path] or "") + text for path, text in mistake.add.items()})

@@ -1,4 +1,4 @@
-"""After the switch a deploy watches real traffic, and puts the old release back where the new one does much worse."""
+"""After the switch, a deploy watches real traffic, and rolls back if the new release gives many more errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from two_sites import DEPLOY, World
 
 pytestmark = pytest.mark.same_everywhere
 
-# Healthy wherever the health check looks; what visitors ask for is another page.
+# The page of the health check is healthy; visitors request another page.
 VISITED = """
 from django.http import HttpResponse
 from django.urls import path as visited
@@ -29,7 +29,7 @@ URLS = "mysite/urls.py"
 
 @pytest.fixture(scope="module")
 def visited(world: World) -> World:
-    """Both sites have the page that visitors want."""
+    """Deploy both sites with the page that visitors request."""
     run = deploy(world, GOOD, "unix", "tcp")
     assert run.status == 0, run.error
     return world
@@ -38,7 +38,7 @@ def visited(world: World) -> World:
 def deploy(world: World, urls: str, *names: str, watch: int = 5) -> Run:
     world.new_code()
     with broken(world, Bad("visit", "", "", add={URLS: urls})):
-        # Time enough for a start beside all that asks.
+        # Enough time for a start while the clients send requests.
         keys: dict[str, Any] = {"health": {"watch": watch, "timeout": 60}}
         wanted = [site for name in names for site in world.sites[name].with_(**keys).sites]
         return world.host.play(wanted, DEPLOY)
@@ -49,12 +49,12 @@ def visitors(world: World, name: str) -> Prober:
 
 
 @pytest.mark.parametrize("name", ["unix", "tcp"])
-def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) -> None:
+def test_a_release_that_gives_visitors_errors_is_rolled_back(visited: World, name: str) -> None:
     before = visited.version(name), visited.current(name)
-    # Rarely: twenty good answers would end the watch.
+    # Few requests, because twenty good responses would end the watch.
     others = Prober(visited.host.address, f"{name}.example", "/healthz", 2)
     with visitors(visited, name) as asking, others as health:
-        # Long enough for a busy machine: it is over with the fifth bad answer.
+        # Long enough for a busy machine: the watch ends with the fifth bad response.
         run = deploy(visited, BAD, name, watch=60)
     old = before[1].rpartition("/")[2]
     assert run.status != 0, run.output
@@ -65,7 +65,7 @@ def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) 
     assert "ValueError: no such column" in first, run.error
     assert "in visit" in run.error.partition(first)[2], run.error
     assert (visited.version(name), visited.current(name)) == before
-    # Nobody is left without an answer, and the rest of the site goes on.
+    # Every request gets a response, and the other pages of the site keep working.
     assert {answer.status for answer in asking.answers} == {200, 500}, asking.failures
     assert not health.failures, health.failures
     assert asking.outage < 20, asking.outage
@@ -73,7 +73,7 @@ def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) 
     visited.assert_tidy(name)
 
 
-def test_without_a_watch_it_stays(visited: World) -> None:
+def test_without_a_watch_a_release_with_errors_stays_live(visited: World) -> None:
     with visitors(visited, "unix"):
         run = deploy(visited, BAD, "unix", watch=0)
     assert run.status == 0, run.error
@@ -81,7 +81,7 @@ def test_without_a_watch_it_stays(visited: World) -> None:
     assert deploy(visited, GOOD, "unix", watch=0).status == 0
 
 
-def test_a_good_release_is_watched_no_longer_than_for_twenty_answers(visited: World) -> None:
+def test_the_watch_of_a_good_release_ends_after_twenty_responses(visited: World) -> None:
     with visitors(visited, "unix") as asking:
         run = deploy(visited, GOOD, "unix", watch=600)
     assert run.status == 0, run.error
@@ -89,8 +89,8 @@ def test_a_good_release_is_watched_no_longer_than_for_twenty_answers(visited: Wo
     assert not asking.failures, asking.failures
 
 
-def test_a_site_that_nobody_asked_lately_is_not_watched(visited: World) -> None:
-    """What asks for us does not count; it says who it is."""
+def test_a_site_without_recent_visitors_is_not_watched(visited: World) -> None:
+    """Requests of the collection itself do not count; its User-Agent identifies them."""
     visited.host.told(": > /var/log/nginx/unix.access.log; rm -f /var/log/nginx/unix.access.log.*")
     visited.host.told("curl -s -o /dev/null -A pyweb.stack -H 'Host: unix.example' http://127.0.0.1/")
     run = deploy(visited, GOOD, "unix", watch=600)

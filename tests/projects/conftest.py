@@ -1,4 +1,4 @@
-"""One host with the distribution's PostgreSQL and Redis or Valkey, and the two runs that all tests here look at."""
+"""One host with the distribution's PostgreSQL and Redis or Valkey, and the runs that all tests here check."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from host import Host, Run
 from project import Shape
 from shapes import ALL, NOT_BUILT, NOT_RELEASED, SERVED
 
-# What a user would do by hand, in the distribution's own way.
+# Installed as a user would, from the distribution.
 SERVICES = {
     "Debian": "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq "
     "--no-install-recommends postgresql {store}-server; systemctl start postgresql {store}-server",
     "RedHat": "set -e; dnf install -y -q postgresql-server {store}; postgresql-setup --initdb; "
     "systemctl start postgresql {store}",
 }
-# EL 10 has Valkey alone, Debian 12 and EL 9 have not got it.
+# EL 10 has only Valkey; Debian 12 and EL 9 do not have it.
 STORES = {"debian13": "valkey", "centos10": "valkey"}
 
 
 @dataclass(frozen=True)
 class Told:
-    """How a run ended: what it returned, and what its report says of each site."""
+    """The result of a run, and its report for each site."""
 
     run: Run
     report: dict[str, Any]
     sites: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def notes(self, name: str) -> str:
-        """What the run has to say about a site, a line each."""
+        """Return the notes of the run about a site, one per line."""
         return "\n".join(
             note for host in self.report["hosts"] for note in host["notes"] if note.startswith(f"{name}: ")
         )
@@ -51,11 +51,11 @@ class Deployed:
     runs: dict[str, Told] = field(default_factory=dict)
 
     def deploy(self, title: str, shapes: Sequence[Shape]) -> Told:
-        """One run for all of these, once."""
+        """Deploy all of these shapes in one run, only once."""
         if title not in self.runs:
             report = self.work / f"{title.replace(' ', '-')}.json"
             run = self.host.play(self.sites(shapes), "site.yml", "-e", json.dumps({"run_report": str(report)}))
-            # Shown where a test fails: what ended the run may be another site's.
+            # Shown if a test fails: the fault may be that of another site.
             print(run.error if run.status else f"{title}: served")
             told = json.loads(report.read_text(encoding="utf-8"))
             self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})
@@ -70,14 +70,14 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployed(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """The host with its services and the databases of the shapes, and the projects on this machine."""
+    """Prepare the host with its services and the databases of the shapes, and the projects on this machine."""
     work = tmp_path_factory.mktemp("shapes")
     for shape in ALL:
         shape.write(work / shape.name)
         if shape.locked:
             uv = shutil.which("uv")
             assert uv, "uv is not in the virtualenv of the tests"
-            # Whoever has a certificate authority of their own has told the system of it.
+            # A private certificate authority is in the system's store.
             subprocess.run([uv, "lock", "--quiet", "--system-certs"], cwd=work / shape.name, check=True, timeout=120)
     services = SERVICES[platforms.PLATFORMS[PLATFORM].os_family]
     host.told(services.format(store=STORES.get(PLATFORM, "redis")))
@@ -94,6 +94,6 @@ def served(deployed: Deployed) -> Told:
 
 @pytest.fixture(scope="session")
 def refused(deployed: Deployed) -> dict[str, Told]:
-    """The runs of what is refused, by the names of the sites."""
+    """Return the runs in which sites are refused, by the names of the sites."""
     runs = {"not built": NOT_BUILT, "not released": NOT_RELEASED}
     return {shape.name: deployed.deploy(title, shapes) for title, shapes in runs.items() for shape in shapes}

@@ -1,6 +1,6 @@
-"""Small Django projects: what `django-admin startproject mysite .` makes with one template, and what a shape changes.
+"""Small Django projects ("shapes"): the result of `django-admin startproject mysite .`, a template, and changes.
 
-    python tests/projects/project.py FOLDER [SHAPE...]    writes them, to be looked at
+    python tests/projects/project.py FOLDER [SHAPE...]    writes them into a directory
 
 Nothing here needs Django.
 """
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-DJANGO = "Django>=5.2,<5.3"  # the newest for every Python of the platforms
+DJANGO = "Django>=5.2,<5.3"  # the newest that supports every Python of the platforms
 BASE = Path(__file__).with_name("mysite")
 SETTINGS, URLS = "mysite/settings.py", "mysite/urls.py"
-# For `urls`: the start page is a redirect, so that nobody sees what is behind it who does not follow.
+# For `urls`: the start page is a redirect, so that the health check must follow it.
 REDIRECTS = """
     urlpatterns = [
         path("", lambda request: redirect("/app/")), path("app/", start), path("about/", about, name="about"),
@@ -29,19 +29,19 @@ REDIRECTS = """
 
 @dataclass(frozen=True)
 class Shape:
-    """A project, its site, and what is right for it. `name` is the site's name.
+    """A project, its site, and the expected result. `name` is the site's name.
 
     `settings` and `urls` are added to those two modules, `apps` to INSTALLED_APPS, `requires` to the requirements.
-    `files` take the place of those of startproject; None leaves one out. `below`: the directory of the source in which
-    all of it lies. `tables` become db.sqlite3: names, each with the text of its one row. `locked`: it gets a uv.lock.
+    `files` replace those of startproject; None removes one. `below`: the directory of the source that contains the
+    project. `tables` become db.sqlite3: names, each with the text of its single row. `locked`: it gets a uv.lock.
 
-    `keys` are those of the site; {folder} in their texts is where the project lies on this machine. `before` is a
-    script for the host. `told` is what the start page says, `pages` what others say, `notes` what the run has to say
-    about the site, `django` which Django it is. `start` is the start page, `language` the visitor's, `login` an
-    administrator's name and password.
+    `keys` are those of the site; {folder} in their texts is the directory of the project on this machine. `before` is
+    a script for the host. `told` is a text of the start page, `pages` are texts of other pages, `notes` those of the
+    run about the site, `django` is the version of Django. `start` is the path of the start page, `language` the
+    visitor's, `login` an administrator's name and password.
 
-    One with an `error` or `causes` is refused: the first line about the site begins with the former, and has all of the
-    latter in it.
+    A shape with an `error` or `causes` is refused: the first line about the site begins with the former, and contains
+    all of the latter.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Shape:
         return "urlpatterns =" not in self.urls
 
     def write(self, folder: Path) -> None:
-        """Write the project into a directory that is not there yet."""
+        """Write the project into a new directory."""
         root = folder / self.below
         texts: dict[str, str | bytes | None] = {
             str(path.relative_to(BASE)): path.read_text(encoding="utf-8") for path in BASE.rglob("*") if path.is_file()
@@ -98,7 +98,7 @@ class Shape:
             shutil.make_archive(str(folder), "gztar", folder)
 
     def beside(self, other: Shape) -> Shape:
-        """Return both as one project; of `other` alone come the requirements by way of the site's `packages`."""
+        """Return both as one project; the requirements of `other` become the site's `packages`."""
         both = {
             field.name: _joined(getattr(other, field.name), getattr(self, field.name), field.default)
             for field in fields(self)
@@ -108,7 +108,7 @@ class Shape:
         return Shape(**both)
 
     def site(self, folder: Path) -> dict[str, Any]:
-        """The site of the inventory, with the project in `folder`."""
+        """Return the site for the inventory, with the project in `folder`."""
         base = {
             "name": self.name,
             "domains": [self.domain],
@@ -119,7 +119,7 @@ class Shape:
 
 
 def _joined(first: Any, second: Any, default: Any) -> Any:
-    """Return what two shapes say of the same, where at most one of two texts differs from the default."""
+    """Return the values of a field of two shapes as one. At most one of two texts may differ from the default."""
     if isinstance(first, Mapping):
         return {**first, **second}
     if isinstance(first, tuple) and isinstance(second, tuple) and default == ():
@@ -128,7 +128,7 @@ def _joined(first: Any, second: Any, default: Any) -> Any:
 
 
 def filled(value: Any, folder: Path) -> Any:
-    """`value` with the project's directory in its texts."""
+    """Return `value` with {folder} in its texts replaced by the project's directory."""
     if isinstance(value, Mapping):
         return {key: filled(item, folder) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

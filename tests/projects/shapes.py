@@ -1,4 +1,4 @@
-"""All shapes, by what comes of them. PYWEB_SHAPES names those that are wanted alone, to look into one of them."""
+"""All shapes, by their expected result. PYWEB_SHAPES limits the tests to the shapes that it names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def wanted(shapes: Iterable[Shape]) -> list[Shape]:
     return [shape for shape in shapes if not names or shape.name in names]
 
 
-# What does not get into each other's way shares a site: a build and a release take longer than all visits.
+# Shapes that do not conflict share a site, because a build and a release take longer than all visits.
 TOGETHER = {
     "poetry": "asgi",
     "poetrylock": "seeded",
@@ -37,7 +37,7 @@ SERVED = wanted(
         *(shape for shape in OTHERS.values() if shape.name not in TOGETHER.values()),
     ]
 )
-# What fails later is not reached in a run in which a build fails, so each kind has a run of its own.
+# A run in which a build fails does not reach later steps, so each kind has a separate run.
 NOT_BUILT = wanted([*SETTINGS_REFUSED, *DEPENDENCIES_REFUSED])
 NOT_RELEASED = wanted(UNHEALTHY)
 REFUSED_AT_ONCE = wanted(AT_ONCE)

@@ -1,4 +1,4 @@
-"""Shapes that need commands of their own in builds and releases, workers or timers."""
+"""Shapes that need their own commands in builds and releases, workers or timers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COMMANDS = [
         "cachetable",
         settings=CACHE,
         urls=REDIRECTS + FROM_CACHE + "    import mysite.checks\n",
-        # Deploy checks may want tables, which are not there before the first migration.
+        # Deploy checks may need tables, which do not exist before the first migration.
         files={
             "mysite/checks.py": """
                 from django.core.checks import Warning, register
@@ -59,7 +59,7 @@ COMMANDS = [
         keys={"release": ["migrate", {"manage": "createcachetable"}]},
         told="from the cache table",
     ),
-    # With the distribution's Node.js; npm, which Debian has in four hundred packages, comes with the next one's.
+    # With the distribution's Node.js, but without npm, which is four hundred packages on Debian; `vite` uses npm.
     Shape(
         "german",
         files={
@@ -80,12 +80,12 @@ COMMANDS = [
         language="de",
         told="Willkommen bei mysite",
     ),
-    # A newer Node.js than the distributions have.
+    # With a newer Node.js than the distributions have.
     Shape(
         "vite",
         requires=("django-vite",),
         apps=("django_vite",),
-        # Not the built-in DEBUG = True: that one is true whatever the environment says.
+        # DEBUG depends on the environment, unlike that of startproject.
         settings="""
             DEBUG = os.environ.get("DJANGO_DEBUG", "True") == "True"
             DJANGO_VITE = {"default": {"dev_mode": DEBUG, "manifest_path": BASE_DIR / "dist" / "manifest.json"}}

@@ -1,4 +1,4 @@
-"""Shapes that say what they need in files other than a requirements.txt beside manage.py."""
+"""Shapes that list their dependencies in files other than a requirements.txt beside manage.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from project import DJANGO, Shape
 
 
 def wheel(name: str, version: str, module: str) -> bytes:
-    """A wheel of one module."""
+    """Return a wheel with one module."""
     about = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": module,
@@ -107,7 +107,7 @@ DEPENDENCIES = [
         },
         django="5.2.1<",
     ),
-    # An index for one of its requirements, and for no other.
+    # With an index for only one of its requirements.
     Shape(
         "uvlock",
         files={
@@ -177,7 +177,7 @@ DEPENDENCIES = [
         },
     ),
     Shape("backend", apps=("django_extensions",), requires=("django-extensions",), below="backend"),
-    # uWSGI among the requirements, and an environment long enough for it to write over.
+    # With uWSGI among the requirements, and an environment so long that uWSGI overwrites it.
     Shape(
         "ownuwsgi",
         requires=("uwsgi",),

@@ -1,4 +1,4 @@
-"""The shapes that are refused: what begins the error of each, and what has to be in it as well."""
+"""The shapes that are refused: the beginning of each error, and texts that it must contain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from project import DJANGO, REDIRECTS, Shape
 from shapes_commands import CACHE, COMPRESS, COMPRESSED_PAGE, FROM_CACHE
 from sites import MAIL_ONLY
 
-# Time enough for the only answer that there will be.
+# Enough time for one response.
 SOON = {"health": {"timeout": 3}}
 RAISES = """
     def told():
@@ -40,7 +40,7 @@ UNHEALTHY = [
         keys=SOON,
         causes=("createcachetable",),
     ),
-    # Errors are mailed and no more, and the page for them is broken as well.
+    # Errors are only mailed, and the error page is broken as well.
     Shape(
         "mailonly",
         files={"templates/500.html": "{% load no_such_library %}"},
@@ -105,10 +105,10 @@ SETTINGS_REFUSED = [
 DEPENDENCIES_REFUSED = [
     Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, causes=("Django",)),
     Shape("compiled", requires=("psycopg2==2.9.10",), causes=("psycopg2", "system_packages")),
-    # Its wheels end with Python 3.10.
+    # It has no wheels for Pythons newer than 3.10.
     Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
 ]
-# What the controller sees in a directory of its own, before it changes anything on a host.
+# Errors that the controller detects in a local directory, before anything is changed on a host.
 AT_ONCE = [
     Shape(
         "newpython",

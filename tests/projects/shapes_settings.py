@@ -1,11 +1,11 @@
-"""Shapes whose settings need, write or find something, and those that lie elsewhere than startproject puts them."""
+"""Shapes whose settings need, write or read something, and those with another layout than startproject's."""
 
 from __future__ import annotations
 
 from project import Shape
 
 POSTGRESQL = "postgres://%2Fvar%2Frun%2Fpostgresql/{name}"
-# The database of a site, whose account is the one that may use it.
+# The database of a site, owned by the account of the site.
 DATABASE = "runuser -u postgres -- sh -c 'createuser site-{name} && createdb --owner=site-{name} {name}'"
 ENTRY = """
     import os
@@ -18,7 +18,7 @@ ENTRY = """
 """
 
 SETTINGS = [
-    # DEBUG as startproject has it, true whatever the environment says; and what nobody meant for a server.
+    # With startproject's DEBUG = True, and settings that are not meant for a server.
     Shape(
         "careless",
         tables={"words": "of nobody's interest"},
@@ -27,7 +27,7 @@ SETTINGS = [
                 AUTH_PASSWORD_VALIDATORS = []
             SESSION_ENGINE = "django.contrib.sessions.backends.cache"
         """,
-        # Of a directory a run leaves databases behind; an archive has what the repository has.
+        # A run does not copy the databases of a directory; an archive contains them.
         keys={"uwsgi": {"processes": 2}, "source": {"archive": "{folder}.tar.gz"}},
         notes=("DEBUG", "mysite/settings.py", "LocMemCache", "db.sqlite3"),
     ),

@@ -1,5 +1,5 @@
-"""Several sites under one name, one of them above the others: each is one of its own, and one that goes takes no other
-along.
+"""Several sites with one domain, one of them at `/`, the others below paths: each is independent of the others, also
+when one is removed.
 
     PYWEB_PLATFORM=debian12 pytest tests/projects/test_one_name.py
 """
@@ -36,7 +36,7 @@ def deployed(host: Host, work: Path) -> None:
 
 
 def sites(work: Path, absent: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The sites of one name, each with an administrator of its own; the one above the others is not the first."""
+    """Return the sites of one domain, each with its own administrator; the one at `/` is not the first."""
     found = []
     for name in ("cart", "home", "blog"):
         site = {
@@ -53,7 +53,7 @@ def sites(work: Path, absent: Sequence[str] = ()) -> list[dict[str, Any]]:
 
 
 def assert_served(host: Host, name: str) -> None:
-    """The site's page is its own, and all that it links to and loads is there."""
+    """Check that the site's own page is served, and everything that it links to and loads."""
     somebody = Visitor(host.address, DOMAIN)
     page = somebody.get(f"{PATHS[name]}/")
     assert (page.status, f"the site {name}" in page.body) == (200, True), page
@@ -73,10 +73,10 @@ def test_each_site_is_served_below_its_path(host: Host) -> None:
 def test_a_path_without_its_slash_is_redirected(host: Host) -> None:
     somebody = Visitor(host.address, DOMAIN)
     assert somebody.get("/cart").path == "/cart/"
-    assert somebody.get("/cartwheel/").status == 404, "the site above has no such page"
+    assert somebody.get("/cartwheel/").status == 404, "the site at / has no such page"
 
 
-def test_one_browser_is_logged_in_at_all_of_them(host: Host) -> None:
+def test_a_browser_can_be_logged_in_to_all_sites_at_once(host: Host) -> None:
     somebody = Visitor(host.address, DOMAIN)
     for name, path in PATHS.items():
         login = somebody.get(f"{path}/admin/")
@@ -95,12 +95,12 @@ def test_a_second_run_changes_nothing_and_the_doctor_finds_nothing(host: Host, w
     assert '"broken": false' in doctor.output, doctor.output[-3000:]
 
 
-def test_commands_know_the_path(host: Host) -> None:
+def test_manage_knows_the_path(host: Host) -> None:
     code = "from django.urls import reverse; print(reverse('about'))"
     assert host.told(f'/opt/sites/blog/manage shell -c "{code}"').splitlines()[-1] == "/blog/v1/about/"
 
 
-def test_sites_that_differ_in_their_server_are_refused_before_the_host_is_touched(host: Host, work: Path) -> None:
+def test_sites_with_different_server_keys_are_refused_before_the_host_is_changed(host: Host, work: Path) -> None:
     given = sites(work)
     given[2]["nginx"] = {"listen": 8080}
     run = host.play(given)
@@ -108,7 +108,7 @@ def test_sites_that_differ_in_their_server_are_refused_before_the_host_is_touche
     assert "site 'blog': nginx.listen differs from that of site 'cart'" in run.error
 
 
-def test_a_deploy_that_fails_leaves_all_of_them(host: Host, work: Path) -> None:
+def test_a_failed_deploy_of_one_site_affects_none_of_them(host: Host, work: Path) -> None:
     urls = work / "blog/mysite/urls.py"
     good = urls.read_text(encoding="utf-8")
     try:
@@ -122,20 +122,20 @@ def test_a_deploy_that_fails_leaves_all_of_them(host: Host, work: Path) -> None:
         assert_served(host, name)
 
 
-def test_a_site_that_goes_takes_none_of_the_others_along(host: Host, work: Path) -> None:
+def test_removing_a_site_does_not_affect_the_others(host: Host, work: Path) -> None:
     host.deploy(sites(work, absent=["home"]))
     for name in ("cart", "blog"):
         assert_served(host, name)
     somebody = Visitor(host.address, DOMAIN)
-    assert somebody.get("/").status == 404, "nothing is above them any more"
+    assert somebody.get("/").status == 404, "there is still a site at /"
 
 
-def test_a_release_at_another_path_is_no_way_back(host: Host, work: Path) -> None:
+def test_a_rollback_to_a_release_at_another_path_is_refused(host: Host, work: Path) -> None:
     given = sites(work, absent=["home", "cart"])
     given[2]["prefix"] = "/news"
     host.deploy(given)
     assert Visitor(host.address, DOMAIN).get("/news/").status == 200
-    assert host.run("test -e /etc/nginx/pyweb.d").returncode != 0, "no site includes another's locations any more"
+    assert host.run("test -e /etc/nginx/pyweb.d").returncode != 0, "the locations of the removed sites are still there"
     run = host.play(given, "rollback.yml")
     assert run.status != 0
     assert "is served at /blog/v1/, and nginx has the site at /news/" in run.error

@@ -1,4 +1,4 @@
-"""Every shape of project comes to what is right for it: served whole with keys of the inventory, or refused by name."""
+"""Every shape of project has the expected result: completely served, or refused with an error that names the cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from project import Shape
 from shapes import REFUSED, REFUSED_AT_ONCE, SERVED
 from visitor import Page, Visitor, links
 
-# How long a worker may take for a task of no work.
+# Seconds that a worker may take for a trivial task.
 TASK_SECONDS = 30
 
 
@@ -23,7 +23,7 @@ def visitor(deployed: Deployed, shape: Shape) -> Visitor:
 
 
 def assert_styled(visitor: Visitor, page: Page) -> None:
-    """The page has a style sheet, and all that it loads is there."""
+    """Check that the page has a style sheet, and that everything that it loads is served."""
     loaded = links(page, r"\.(css|js)(\?|$)")
     assert any(".css" in path for path in loaded), page.body
     for path in loaded:
@@ -31,7 +31,7 @@ def assert_styled(visitor: Visitor, page: Page) -> None:
 
 
 @pytest.mark.parametrize("shape", SERVED, ids=named)
-def test_the_run_says_that_it_is_served_and_what_there_is_to_know(served: Told, shape: Shape) -> None:
+def test_the_run_reports_success_and_its_notes(served: Told, shape: Shape) -> None:
     site = served.sites[shape.name]
     assert (site["status"], site["error"]) == ("ok", ""), site
     missing = [note for note in shape.notes if note not in served.notes(shape.name)]
@@ -39,7 +39,7 @@ def test_the_run_says_that_it_is_served_and_what_there_is_to_know(served: Told, 
 
 
 @pytest.mark.parametrize("shape", SERVED, ids=named)
-def test_a_visitor_finds_the_start_page_whole_and_what_it_links_to(
+def test_the_start_page_and_everything_that_it_links_to_are_served(
     deployed: Deployed, served: Told, shape: Shape
 ) -> None:
     somebody = visitor(deployed, shape)
@@ -58,7 +58,7 @@ def test_a_visitor_finds_the_start_page_whole_and_what_it_links_to(
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SERVED if shape.has_admin], ids=named)
-def test_the_admin_has_its_login_and_lets_in_who_may(deployed: Deployed, served: Told, shape: Shape) -> None:
+def test_the_login_of_the_admin_is_styled_and_works(deployed: Deployed, served: Told, shape: Shape) -> None:
     somebody = visitor(deployed, shape)
     login = somebody.get(f"{shape.start}admin/")
     assert (login.status, 'name="username"' in login.body) == (200, True), login
@@ -69,7 +69,7 @@ def test_the_admin_has_its_login_and_lets_in_who_may(deployed: Deployed, served:
         assert (page.status, "logout" in page.body) == (200, True), page
 
 
-def test_nothing_is_left_to_do_and_the_doctor_finds_nothing(deployed: Deployed, served: Told) -> None:
+def test_a_second_run_changes_nothing_and_the_doctor_succeeds(deployed: Deployed, served: Told) -> None:
     again = deployed.deploy("again", SERVED)
     assert (again.run.status, again.run.changed) == (0, 0), again.report
     run = deployed.host.play(deployed.sites(SERVED), "doctor.yml")
@@ -92,14 +92,14 @@ def test_the_first_line_of_the_error_is_the_cause(refused: dict[str, Told], shap
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("shape", REFUSED, ids=named)
-def test_what_is_refused_is_not_served(deployed: Deployed, refused: dict[str, Told], shape: Shape) -> None:
+def test_a_refused_project_has_no_release(deployed: Deployed, refused: dict[str, Told], shape: Shape) -> None:
     assert refused[shape.name].sites[shape.name]["release"] == ""
     assert deployed.host.run(f"test -e /opt/sites/{shape.name}/current").returncode != 0
 
 
 @pytest.mark.same_everywhere
 @pytest.mark.parametrize("shape", REFUSED_AT_ONCE, ids=named)
-def test_what_the_controller_sees_is_refused_before_the_host_is_changed(deployed: Deployed, shape: Shape) -> None:
+def test_what_the_controller_detects_is_refused_before_the_host_is_changed(deployed: Deployed, shape: Shape) -> None:
     run = deployed.host.play(deployed.sites([shape]))
     assert run.status != 0
     first = run.error.splitlines()[0]
@@ -108,14 +108,14 @@ def test_what_the_controller_sees_is_refused_before_the_host_is_changed(deployed
 
 
 @pytest.mark.same_everywhere
-def test_what_was_served_before_is_served_still(deployed: Deployed, served: Told, refused: dict[str, Told]) -> None:
+def test_sites_that_were_served_before_are_still_served(
+    deployed: Deployed, served: Told, refused: dict[str, Told]
+) -> None:
     answers = {shape.name: visitor(deployed, shape).get(shape.start).status for shape in SERVED}
     assert answers == dict.fromkeys(answers, 200)
 
 
 @pytest.mark.same_everywhere
-def test_a_first_release_that_lacks_its_tables_can_be_migrated_by_hand(
-    deployed: Deployed, refused: dict[str, Told]
-) -> None:
+def test_manage_works_for_a_site_whose_first_release_was_refused(deployed: Deployed, refused: dict[str, Told]) -> None:
     told = deployed.host.told("/opt/sites/unmigrated/manage showmigrations auth")
     assert re.search(r"\[ \] 0001_initial", told), told

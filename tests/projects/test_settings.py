@@ -1,5 +1,5 @@
-"""What the inventory adds to a project: secret files, what is writable, the first data; over deploys and a rollback,
-and what is left of it.
+"""What the inventory adds to a project: secret files, writable directories and initial data. They are tested during
+deploys, a rollback and a removal.
 
     PYWEB_PLATFORM=debian12 pytest tests/projects/test_settings.py
 """
@@ -42,7 +42,7 @@ SHAPE = Shape(
 
 
 class World:
-    """The host with the site; `runs` are those of the playbooks so far."""
+    """The host with the site; `runs` are the playbook runs so far."""
 
     def __init__(self, host: Host, folder: Path) -> None:
         self.host, self.folder = host, folder
@@ -57,7 +57,7 @@ class World:
         return self.runs[-1]
 
     def told(self) -> tuple[str, int]:
-        """What the start page says: the word of the file, and how many visits there were."""
+        """Return the word of the secret file and the number of visits, as the start page shows them."""
         page = Visitor(self.host.address, SHAPE.domain).get("/")
         found = re.search(r"<p>(\w+), visit (\d+), seeded, one key: True</p>", page.body)
         assert found, page
@@ -83,7 +83,7 @@ def test_the_project_finds_its_file_its_data_and_its_key(world: World) -> None:
     assert visits > 100
 
 
-def test_a_secret_text_lies_where_the_sites_secrets_lie_and_nowhere_else(world: World) -> None:
+def test_a_secret_file_is_stored_only_with_the_sites_secrets(world: World) -> None:
     places = world.host.told(f"grep -rlF {SECRET} /opt/sites /etc /var/lib/sites /run/sites /root /tmp || true")
     assert [place.rpartition("/files/")[0] for place in places.splitlines()] == [f"/etc/sites/{NAME}"], places
     [stored] = world.stored()
@@ -95,12 +95,12 @@ def test_a_secret_text_lies_where_the_sites_secrets_lie_and_nowhere_else(world: 
     assert key not in environments
 
 
-def test_nothing_is_left_to_do(world: World) -> None:
+def test_a_second_run_changes_nothing(world: World) -> None:
     run = world.play("first")
     assert (run.status, run.changed) == (0, 0), run.output[-2000:]
 
 
-def test_the_site_may_write_there_and_nowhere_else_in_its_code(world: World) -> None:
+def test_the_site_can_write_only_its_writable_directories(world: World) -> None:
     code = world.host.told(f"readlink -f /opt/sites/{NAME}/current/src")
     assert world.host.told(f"readlink {code}/counter") == f"/var/lib/sites/{NAME}/writable/counter"
     as_site = f"runuser -u site-{NAME} -- sh -c"
@@ -108,7 +108,7 @@ def test_the_site_may_write_there_and_nowhere_else_in_its_code(world: World) -> 
     assert world.host.run(f"{as_site} 'touch {code}/own'").returncode != 0
 
 
-def test_data_stay_over_deploys_and_a_rollback_brings_the_file_back(world: World) -> None:
+def test_data_is_kept_by_deploys_and_a_rollback_restores_the_file(world: World) -> None:
     _word, visits = world.told()
     run = world.play("other")
     assert run.status == 0, run.error
@@ -122,7 +122,7 @@ def test_data_stay_over_deploys_and_a_rollback_brings_the_file_back(world: World
     assert world.told()[0] == "first"
 
 
-def test_what_is_left_when_the_site_goes_are_its_data(world: World) -> None:
+def test_removing_the_site_keeps_only_its_data(world: World) -> None:
     run = world.play("first", state="absent")
     assert run.status == 0, run.error
     assert world.host.run(f"test -e /etc/sites/{NAME}/files").returncode != 0

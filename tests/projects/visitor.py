@@ -1,4 +1,4 @@
-"""A visitor with a browser's habits: one site, its cookies, redirects to their end, and the form of a page."""
+"""A client that behaves like a browser: it keeps cookies, follows redirects and sends the form of a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Page:
 
 @dataclass
 class Visitor:
-    """Asks the host at `address` for the site of a domain, through nginx, from outside."""
+    """Requests the site of a domain from the host at `address`, through nginx."""
 
     address: str
     domain: str
@@ -34,14 +34,14 @@ class Visitor:
         return self._asked("GET", path, "")
 
     def send(self, page: Page, **fields: str) -> Page:
-        """Send the form of a page to that page, with the token that is in it."""
+        """Send the form of a page to its path, with the page's token."""
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.body)
         return self._asked(
             "POST", page.path, urlencode({**{name: html.unescape(text) for name, text in hidden}, **fields})
         )
 
     def wait_for(self, path: str, text: str, seconds: float) -> Page:
-        """Ask until a page says something; the last answer, whatever it is."""
+        """Request a page until it contains a text, and return the last response."""
         deadline = time.monotonic() + seconds
         while True:
             page = self.get(path)
@@ -55,9 +55,9 @@ class Visitor:
             if status not in (301, 302, 303, 307, 308):
                 return Page(path, status, text, headers.get("content-type", ""))
             target = urljoin(f"http://{self.domain}{path}", headers["location"])
-            assert target.startswith(f"http://{self.domain}/"), f"{path} leads away, to {target}"
+            assert target.startswith(f"http://{self.domain}/"), f"{path} redirects to another site, {target}"
             method, path, body = "GET", target.removeprefix(f"http://{self.domain}"), ""
-        raise AssertionError(f"{path} of {self.domain} is redirected without an end")
+        raise AssertionError(f"{path} of {self.domain} redirects too often")
 
     def _answer(self, method: str, path: str, body: str) -> tuple[int, dict[str, str], str]:
         headers = {"Host": self.domain, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
@@ -81,6 +81,6 @@ class Visitor:
 
 
 def links(page: Page, pattern: str) -> list[str]:
-    """The paths within the site that a page names in `href` and `src`, and that match."""
+    """Return the paths of the site in `href` and `src` of a page that match."""
     named = re.findall(r'(?:href|src)="(/[^"/][^"]*)"', page.body)
     return [html.unescape(path) for path in dict.fromkeys(named) if re.search(pattern, path)]

@@ -1,4 +1,4 @@
-"""What every scenario's tests share, beside what the collection brings for everybody's tests (extensions/testinfra)."""
+"""Fixtures for the tests of all scenarios, in addition to those for users' tests (extensions/testinfra)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytest_plugins = ["pyweb_testinfra"]
 
 
 def pytest_report_header(config):
-    """Say what the container's image was made from: a stand-in's pass is not the real one's."""
+    """Show what the container's image was made from: a pass on a stand-in is not one on the real platform."""
     hosts = (config.getoption("hosts") or "").split(",")
     label = '{{.Config.Image}} made from {{index .Config.Labels "pyweb.origin"}}'
     return [f"{host}: {_run('docker', 'inspect', '--format', label, host)}" for host in hosts if host]
@@ -19,19 +19,19 @@ def pytest_report_header(config):
 
 @pytest.fixture
 def platform(host):
-    """What tests/platforms.json says about the platform that the container's image is of."""
+    """Return the platform of the container's image, from tests/platforms.json."""
     return PLATFORMS[_label(host, "pyweb.platform")]
 
 
 @pytest.fixture
 def origin(host):
-    """What the container's image was made from: registry, mmdebstrap or stand-in."""
+    """Return what the container's image was made from: registry, mmdebstrap or stand-in."""
     return _label(host, "pyweb.origin")
 
 
 @pytest.fixture
 def site_url(address):
-    """Where a client outside of the container finds its web server."""
+    """Return the URL of the web server for a client outside of the container."""
     return f"http://{address}"
 
 

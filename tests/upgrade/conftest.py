@@ -1,4 +1,4 @@
-"""A host that version 0.1.0 has converged, and what it held then."""
+"""A host that was set up with version 0.1.0, and the data that it had then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sites import Inventory, Project, site
 PAUSE_SECONDS = 0.5
 START_SECONDS = 120
 VIRTUALENV = "/srv/place-venv"
-# Other places than the default ones on one of the families: what an upgrade finds must not depend on where it lies.
+# Not the default directories on one of the families: an upgrade must work with any.
 MOVED = {"sites": "/opt/web/sites", "state": "/var/lib/web", "config": "/etc/web", "run": "/run/web"}
 ROOTS = MOVED if PLATFORMS[PLATFORM].os_family == "RedHat" else {}
 DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
@@ -28,42 +28,42 @@ DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/e
 
 @dataclass
 class World:
-    """The host, its code, and what its inventory says now."""
+    """The host, its code, and its current inventory."""
 
     host: Host
     project: Project
     inventory: Inventory
     roots: Mapping[str, str]
-    # What the sites had before the first run of the working tree.
+    # The data and releases of the sites before the first run of the working tree.
     data: dict[str, str]
     releases: dict[str, str]
 
     def play(self, playbook: str = "site.yml", *words: str) -> Run:
-        """A run of the working tree that has to succeed."""
+        """Run a playbook of the working tree that must succeed."""
         run = self.host.play(self.inventory.sites, playbook, *self.extra, *words)
         assert run.status == 0, run.error or run.output[-2000:]
         return run
 
     @property
     def extra(self) -> tuple[str, str]:
-        """`web_roots` as ansible-playbook takes it."""
+        """Return the arguments of ansible-playbook that set `web_roots`."""
         return "--extra-vars", json.dumps({"web_roots": self.roots})
 
     def path(self, root: str) -> str:
         return self.roots.get(root, DEFAULT_ROOTS[root])
 
     def live(self) -> dict[str, str]:
-        """The release of each site that `current` names."""
+        """Return the release of each site that `current` names."""
         return {name: self.host.told(f"readlink {self.path('sites')}/{name}/current") for name in self.inventory.names}
 
     def running(self) -> list[str]:
-        """The releases of all sites that run, as NAME@ID."""
+        """Return the running releases of all sites, as NAME@ID."""
         script = "systemctl list-units --plain --no-legend --state=running 'uwsgi-*@*.service'"
         units = [line.split()[0] for line in self.host.told(script).splitlines()]
         return sorted(unit.removeprefix("uwsgi-").removesuffix(".service") for unit in units)
 
     def exposed(self) -> set[str]:
-        """The sites whose uWSGI runs in no sandbox: nothing filters its system calls."""
+        """Return the sites whose uWSGI runs without a sandbox, that is, without a filter for system calls."""
         found = set()
         for unit in self.running():
             process = self.host.told(f"systemctl show --property=MainPID --value 'uwsgi-{unit}.service'")
@@ -79,7 +79,7 @@ class World:
 
     @contextlib.contextmanager
     def probed(self) -> Iterator[None]:
-        """Ask every site for its page and its picture all the while; no request may fail."""
+        """Request the page and the picture of every site during the block; no request may fail."""
         paths = ("/", "/media/pictures/dot.png")
         probers = [
             Prober(self.host.address, host, path, PAUSE_SECONDS) for host in self.inventory.hosts for path in paths
@@ -89,11 +89,11 @@ class World:
                 stack.enter_context(prober)
             yield
         for prober in probers:
-            assert len(prober.answers) > 2, f"{prober.host}{prober.path}: too few answers to say anything"
+            assert len(prober.answers) > 2, f"{prober.host}{prober.path}: too few responses"
             assert not prober.failures, (prober.host, prober.path, prober.failures)
 
     def kept(self) -> dict[str, str]:
-        """What a site may not lose: the uploaded picture, its row, the secret key, the account; by site."""
+        """Return what each site must keep: the uploaded picture, its row, the secret key, the account."""
         query = "SELECT * FROM gallery_picture"
         rows = f"import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('{query}').fetchall())"
         found = {}
@@ -108,8 +108,8 @@ class World:
 
 @pytest.fixture(scope="session")
 def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The sites as 0.1.0 leaves them, each with an uploaded picture."""
-    # Time enough for a start on a machine that is busy with other tests.
+    """Set up the sites with 0.1.0, each with an uploaded picture."""
+    # Enough time for a start on a machine that is busy with other tests.
     patient = {"health": {"timeout": START_SECONDS}}
     inventory = Inventory(
         (

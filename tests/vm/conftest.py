@@ -1,4 +1,4 @@
-"""A machine with its sites converged: once as it comes, and once without IPv6 in the kernel and with other roots."""
+"""A virtual machine with its sites: once with the defaults, and once without IPv6 and with other roots."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sites import Inventory, Project, site
 HERE = Path(__file__).parent
 DISK = ROOT / ".cache/vm"
 DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
-# The domains of nginx, of a uWSGI by Debian's policy and by Fedora's; what they serve and share begins with OWN_FILES.
+# The SELinux domains of nginx, and of uWSGI in Debian's and in Fedora's policy. File types begin with OWN_FILES.
 OWN_DOMAINS, OWN_FILES = ("httpd_t", "initrc_t", "unconfined_service_t"), "httpd_"
-# None of them is where a policy knows programs, files of visitors, or sockets.
+# Directories that no policy has rules for.
 MOVED = {"sites": "/srv/web/sites", "state": "/srv/web/state", "config": "/etc/web", "run": "/run/web"}
 
 
 @dataclass
 class World:
-    """The machine, its code, what its inventory says, and what SELinux had denied before the first run."""
+    """The machine, its code, its inventory, and what SELinux had denied before the first run."""
 
     host: Machine
     project: Project
@@ -33,14 +33,14 @@ class World:
     before: list[str] = field(default_factory=list)
 
     def play(self, playbook: str = "site.yml", *words: str) -> Run:
-        """A run that has to succeed."""
+        """Run a playbook that must succeed."""
         roots = ["--extra-vars", json.dumps({"web_roots": self.roots})]
         run = self.host.play(self.inventory.sites, playbook, *roots, *words)
         assert run.status == 0, f"{run.error or run.output[-2000:]}\ndenied: {self.denied()}"
         return run
 
     def denied(self) -> list[str]:
-        """What SELinux has denied nginx, uWSGI or a site, or others of theirs, since the first run began."""
+        """Return what SELinux has denied to nginx, uWSGI or a site, or on their files, since the first run began."""
         own = [denial for denial in self.host.denials() if denial not in self.before]
         return [
             denial
@@ -59,9 +59,9 @@ def disk() -> Path:
     return DISK
 
 
-@pytest.fixture(scope="session", params=["as it comes", "without IPv6, with other roots"])
+@pytest.fixture(scope="session", params=["defaults", "without IPv6, with other roots"])
 def world(request: pytest.FixtureRequest, disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    plain = request.param == "as it comes"
+    plain = request.param == "defaults"
     host = Machine("vm", disk, tmp_path_factory.mktemp("vm"), "" if plain else WITHOUT_IPV6)
     project = Project(tmp_path_factory.mktemp("code") / "mysite")
     inventory = Inventory(

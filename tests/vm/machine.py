@@ -1,6 +1,6 @@
-"""A host that is a virtual machine, emulated by qemu, for what no container has: a kernel with SELinux, enforcing.
+"""A virtual machine as a host, emulated by qemu: it has a kernel with SELinux in enforcing mode, unlike a container.
 
-Nobody needs KVM for it; in software emulation everything takes three to ten times as long.
+It needs no KVM; in software emulation, everything takes three to ten times as long.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from host import BUNDLE, BUNDLE_THERE, Host
 
-# Of the machine's command line, beside what it always has.
+# An additional option of the kernel's command line.
 WITHOUT_IPV6 = "ipv6.disable=1"
 _KERNEL = "root=/dev/vda rw console=ttyS0 security=selinux selinux=1 quiet"
 _BOOT_SECONDS = 300
@@ -26,7 +26,7 @@ _DENIED = re.compile(
 
 
 class Machine(Host):
-    """A machine with the disk in `folder`, of which it has a copy in `work`; `kernel` are words for its kernel."""
+    """A machine with a copy, in `work`, of the disk in `folder`; `kernel` are options for its kernel."""
 
     play_seconds = 2400
     run_seconds = 600
@@ -58,19 +58,19 @@ class Machine(Host):
             self.qemu.wait(60)
 
     def restart(self, kill: bool = False) -> None:
-        """Reboot it; with `kill`, without a word to its programs."""
+        """Reboot the machine; with `kill`, without stopping its programs first."""
         before = self._boot()
         self.run("echo b >/proc/sysrq-trigger" if kill else "systemctl reboot")
         deadline = time.monotonic() + _BOOT_SECONDS
         while self._boot() in ("", before):
-            assert time.monotonic() < deadline, f"the machine did not reboot in {_BOOT_SECONDS} s: {self.console()}"
-            time.sleep(1)  # a machine that is starting says nothing; asked again until the deadline
+            assert time.monotonic() < deadline, f"the machine did not reboot within {_BOOT_SECONDS} s: {self.console()}"
+            time.sleep(1)  # a machine that is starting does not answer; between two checks until the deadline
         self.wait_for_boot()
 
     def wait_for_boot(self) -> None:
         deadline = time.monotonic() + _BOOT_SECONDS
         while self.run("systemctl is-system-running --wait").stdout.strip() not in ("running", "degraded"):
-            assert time.monotonic() < deadline, f"the machine has not booted in {_BOOT_SECONDS} s: {self.console()}"
+            assert time.monotonic() < deadline, f"the machine has not booted within {_BOOT_SECONDS} s: {self.console()}"
             time.sleep(1)  # as above
 
     @property
@@ -96,13 +96,13 @@ class Machine(Host):
         }
 
     def console(self) -> str:
-        """The end of what it printed on its console."""
+        """Return the end of its console output."""
         log = self.work / "serial.log"
         return log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.is_file() else "nothing on its console"
 
     def denials(self) -> list[str]:
-        """What SELinux has denied anybody since the disk was made: 'SOURCE TARGET CLASS { PERMISSIONS }', by types."""
-        # Before auditd runs, and for the bus, the kernel's ring buffer and the journal have them.
+        """Return all denials of SELinux since the disk was made, with types: 'SOURCE TARGET CLASS { PERMISSIONS }'."""
+        # Denials before auditd runs, and those of D-Bus, are only in the journal.
         told = self.told(
             "cat /var/log/audit/audit.log*; journalctl --no-pager --quiet | grep -i 'avc: .*denied' || true"
         )
@@ -121,19 +121,19 @@ class Machine(Host):
         return [*checks, "ControlMaster=no", "ServerAliveInterval=20"]
 
     def _boot(self) -> str:
-        """The id of its boot; '' where it does not answer."""
+        """Return the ID of its boot; '' if it does not answer."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
         return ""
 
 
 def _type(context: str) -> str:
-    """The type of a context, which is 'user:role:type:level'."""
+    """Return the type of a context, which is 'user:role:type:level'."""
     return context.split(":")[2]
 
 
 def _free_ports(number: int) -> Iterator[int]:
-    """Ports of 127.0.0.1 that nobody uses."""
+    """Return unused ports of 127.0.0.1."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _port in range(number)]
         for bound in sockets:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install qemu and what makes disks for it, where the distribution has them.
+# Install qemu and the tools that make disks for it, if the distribution has them.
 set -euo pipefail
 
 readonly PROGRAMS=(qemu-system-x86_64 qemu-img mke2fs ssh)

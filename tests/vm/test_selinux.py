@@ -1,6 +1,6 @@
-"""A host with SELinux, enforcing: all that a site does is allowed, and nothing of it was asked for in vain.
+"""A host with SELinux in enforcing mode: SELinux denies nothing that a site does.
 
-The tests of one machine follow each other: run, upload, deploy, rollback, reboot.
+The tests of one machine depend on each other: run, upload, deploy, rollback, reboot.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from client import Answer, ask, store_picture, style_of
 from conftest import World
 
 PICTURE = "/media/pictures/dot.png"
-# What Debian's policy calls the domain of a service that it has no rules for.
+# The domain of services for which Debian's policy has no rules.
 SERVICE = "initrc_t"
-# Of an application, after a boot, in software emulation.
+# For the start of an application after a boot, in software emulation.
 START_SECONDS = 120
 
 
@@ -27,12 +27,12 @@ def page(world: World, name: str, path: str = "/") -> Answer:
 
 
 def encrypted(world: World, name: str, path: str = "/") -> tuple[int, str]:
-    """Status and body over https, from somebody who takes any certificate."""
+    """Return status and body of an HTTPS request that accepts any certificate."""
     anything = ssl.create_default_context()
     anything.check_hostname, anything.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", world.host.ports[443]), 60) as plain:
         connection = HTTPConnection("127.0.0.1", timeout=60)
-        # nginx refuses who does not name a site in the handshake.
+        # nginx refuses a handshake without the name of a site.
         connection.sock = anything.wrap_socket(plain, server_hostname=f"{name}.example")
         connection.request("GET", path, headers={"Host": f"{name}.example"})
         response = connection.getresponse()
@@ -40,7 +40,7 @@ def encrypted(world: World, name: str, path: str = "/") -> tuple[int, str]:
 
 
 def serves(world: World, **versions: str) -> None:
-    """Every site shows its version with its style sheet, and what was uploaded; nothing of that was denied."""
+    """Check that every site serves its version, its style sheet and the upload, and that nothing was denied."""
     for name, version in versions.items():
         if name == "secure":
             status, body = encrypted(world, name)
@@ -54,21 +54,21 @@ def serves(world: World, **versions: str) -> None:
 
 
 def domains(world: World, program: str) -> set[str]:
-    """The domains in which processes of a program run, by their command lines."""
+    """Return the SELinux domains of the processes whose command line matches."""
     told = world.host.told("ps -eo label:100,args --no-headers")
     return {line.split(":")[2] for line in told.splitlines() if re.search(program, line.partition(" ")[2])}
 
 
-def test_the_machine_enforces_and_has_the_network_that_it_is_to_have(world: World) -> None:
+def test_selinux_is_enforcing_and_the_network_is_as_configured(world: World) -> None:
     assert world.host.told("getenforce") == "Enforcing"
     has_ipv6 = world.host.run("test -e /proc/sys/net/ipv6").returncode == 0
     assert has_ipv6 == (not world.host.kernel)
     world.host.restart()
-    # What a boot is denied without us is the business of the distribution.
+    # What SELinux denies during a boot without the collection is the distribution's fault.
     world.before = world.host.denials()
 
 
-def test_a_bare_host_becomes_one_with_sites(world: World) -> None:
+def test_the_first_run_deploys_the_sites(world: World) -> None:
     world.project.version("one")
     world.play()
     for name in ("unix", "tcp"):
@@ -86,18 +86,18 @@ def test_a_second_run_changes_nothing(world: World) -> None:
     assert world.denied() == []
 
 
-def test_what_nginx_reads_and_connects_to_is_labelled(world: World) -> None:
+def test_files_that_nginx_reads_and_sockets_are_labelled(world: World) -> None:
     state = f"{world.path('state')}/tcp"
     paths = [f"{state}/private", f"{state}/media", f"{world.path('run')}/unix"]
     kinds = [world.host.told(f"stat --format=%C {path}").split(":")[2] for path in paths]
-    # Debian's policy calls it httpd_runtime_t, and has the old name for an alias.
+    # Debian's policy calls it httpd_runtime_t; the old name is an alias.
     assert kinds in (
         ["httpd_sys_content_t", "httpd_sys_content_t", "httpd_var_run_t"],
         ["httpd_sys_content_t", "httpd_sys_content_t", "httpd_runtime_t"],
     )
 
 
-def test_a_deploy_and_a_rollback(world: World) -> None:
+def test_a_deploy_and_a_rollback_succeed(world: World) -> None:
     world.project.version("two")
     world.play("deploy.yml")
     serves(world, unix="two", tcp="two", secure="two")
@@ -105,17 +105,17 @@ def test_a_deploy_and_a_rollback(world: World) -> None:
     serves(world, unix="one", tcp="two", secure="two")
 
 
-def test_after_a_reboot_all_is_served(world: World) -> None:
+def test_all_sites_are_served_after_a_reboot(world: World) -> None:
     world.host.restart()
     deadline = time.monotonic() + START_SECONDS
     while any(page(world, name, "/healthz").status != 200 for name in ("unix", "tcp")):
         assert time.monotonic() < deadline, f"not served {START_SECONDS} s after the boot"
-        time.sleep(1)  # uWSGI loads Django, which takes its time here; asked again until the deadline
+        time.sleep(1)  # uWSGI loads Django, which is slow here; between two checks until the deadline
     serves(world, unix="one", tcp="two", secure="two")
     assert domains(world, "/uwsgi --ini") == {SERVICE}
 
 
-def test_a_wrong_label_is_denied_and_the_next_run_sets_it_right(world: World) -> None:
+def test_a_wrong_label_is_denied_and_the_next_run_fixes_it(world: World) -> None:
     media = f"{world.path('state')}/tcp/media"
     world.host.told(f"chcon -R -t user_home_t {media}")
     assert page(world, "tcp", PICTURE).status == 403
@@ -126,7 +126,7 @@ def test_a_wrong_label_is_denied_and_the_next_run_sets_it_right(world: World) ->
     serves(world, unix="two", tcp="two", secure="two")
 
 
-def test_what_goes_takes_its_rules_along(world: World) -> None:
+def test_the_rules_of_a_removed_site_are_removed(world: World) -> None:
     world.inventory = world.inventory.with_("unix", state="absent", purge=True)
     world.play()
     rules = world.host.told("cat /etc/selinux/pyweb_stack.cil")

@@ -17,7 +17,7 @@ from host import Host, Run
 from jobs import FILES, LOG, PACKAGES, SETTINGS, URLS
 from sites import Project, site
 
-# EL 10 has Valkey alone, Debian 12 and EL 9 have not got it.
+# EL 10 has only Valkey; Debian 12 and EL 9 do not have it.
 STORES = {"debian13": "valkey", "centos10": "valkey"}
 STORE = STORES.get(PLATFORM, "redis")
 PACKAGE = f"{STORE}-server" if platforms.PLATFORMS[PLATFORM].os_family == "Debian" else STORE
@@ -62,19 +62,19 @@ class World:
         return self.host.deploy(self.wanted, playbook)
 
     def log(self) -> list[list[str]]:
-        """What the tasks noted: release, what, key and more."""
+        """Return the log of the tasks: release, event, key and more."""
         return [line.split()[1:] for line in self.host.told(f"cat {LOG} 2>/dev/null || true").splitlines()]
 
     def noted(self, what: str, key: str) -> list[str]:
-        """The releases whose processes noted this of a task."""
+        """Return the releases whose processes logged this event of a task."""
         return [words[0] for words in self.log() if words[1:3] == [what, key]]
 
     def keys_of(self, what: str) -> list[str]:
-        """Return the keys of all tasks of which this was noted."""
+        """Return the keys of all tasks with this event."""
         return [words[2] for words in self.log() if words[1] == what]
 
     def states(self) -> dict[str, str]:
-        """Every unit of a worker that is not gone: RELEASE:NAME:N -> ActiveState."""
+        """Return every unit of a worker that has not ended: RELEASE:NAME:N -> ActiveState."""
         words = "systemctl list-units --all --plain --no-legend --full 'pyweb-worker-mysite@*'"
         rows = [line.split()[:3] for line in self.host.told(words).splitlines() if line.strip()]
         found = {name.partition("@")[2].removesuffix(".service"): state for name, _load, state in rows}
@@ -87,19 +87,19 @@ class World:
             time.sleep(0.2)
 
     def assert_as_before(self) -> None:
-        """After a failure: what runs is what the live release has. A unit of what took longer to end goes next time."""
-        self.wait_for(lambda: len(self.states()) == len(UNITS), "workers of the failed release are left")
+        """Check after a failure that only the workers of the live release run. Files of old units may remain."""
+        self.wait_for(lambda: len(self.states()) == len(UNITS), "workers of the failed release are still running")
         assert self.states() == {f"{self.live}:{name}": "active" for name in UNITS}
 
     def assert_exact(self) -> None:
-        """What runs, and what lies there, is what the live release has, and every process is of one of its units."""
+        """Check that only units of the live release run and exist, and that every process belongs to this release."""
         wanted = {f"{self.live}:{name}": "active" for name in UNITS}
         assert self.states() == wanted
         files = self.host.told("cd /etc/systemd/system; ls -d pyweb-worker-* pyweb-timer-*").splitlines()
         workers = [f"pyweb-worker-mysite@{name}.service" for name in wanted]
         timers = ["pyweb-timer-mysite@tick.service", "pyweb-timer-mysite@tick.timer", "pyweb-worker-mysite.service"]
         assert sorted(files) == sorted([*workers, *timers])
-        # systemd's list is not all: no process may be of another release either.
+        # Outside of systemd's units, no process of another release may run either.
         releases = self.host.told(
             "for pid in $(pgrep -u site-mysite -f 'celery|db_worker'); do"
             " tr '\\0' '\\n' < /proc/$pid/environ | sed -n 's/^PYWEB_RELEASE=//p'; done"
@@ -108,10 +108,10 @@ class World:
         assert set(releases) == {self.live}
 
     def assert_settled(self) -> None:
-        """A run leaves exactly the live release's workers, and the run after it has nothing to do."""
+        """Check that a run leaves exactly the live release's workers, and that the next run changes nothing."""
         self.deploy()
-        self.wait_for(lambda: len(self.states()) == len(UNITS), "old workers are left")
-        # What was left of workers that finished after the run goes without a word.
+        self.wait_for(lambda: len(self.states()) == len(UNITS), "old workers are still running")
+        # Removing the files of workers that finished after the run is not reported as a change.
         again = self.deploy()
         assert again.changed == 0, again.changes
         self.assert_exact()
@@ -126,7 +126,7 @@ def world(host: Host, project: Project) -> World:
     project.edit("mysite/settings.py", lambda text: text + SETTINGS)
     project.edit("mysite/urls.py", lambda text: text + URLS)
     made = World(host, project)
-    # The packages first, so that the broker is there before the first worker.
+    # Install the packages first, so that the broker runs before the first worker.
     started = host.play([site("mysite", project, system_packages=[PACKAGE], packages=PACKAGES)])
     assert started.status == 0, started.error
     host.told(f"systemctl enable --quiet --now {PACKAGE if PACKAGE.startswith('redis') else STORE}.service || true")

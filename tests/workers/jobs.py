@@ -1,12 +1,12 @@
-"""A Django project with background work: Celery, django-tasks and a command for a timer. Each notes what it does.
+"""A Django project with background work: Celery, django-tasks and a command for a timer. Each logs what it does.
 
-A line of the log is: when, the release of the process, what, and the key of the task.
+A line of the log contains the time, the release of the process, the event, and the key of the task.
 """
 
 from __future__ import annotations
 
 LOG = "/var/lib/sites/mysite/jobs.log"
-# While it is there, tasks end at once; else they go on until it is.
+# If this file exists, tasks end immediately; otherwise they run until it is created.
 FINISH = "/var/lib/sites/mysite/finish"
 PACKAGES = ["Django>=5.2,<5.3", "celery[redis]", "django-tasks-db[compat]"]
 

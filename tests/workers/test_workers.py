@@ -1,4 +1,4 @@
-"""Workers and timers through deploys, failures, killed runs, reboots and a removal, with Celery and django-tasks."""
+"""Workers and timers during deploys, failures, killed runs, reboots and a removal, with Celery and django-tasks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_the_workers_run_and_a_second_run_changes_nothing(world: World) -> None:
     assert "timer tick: next " in listed
 
 
-def test_the_commands_of_the_documentation_show_and_restart_them(world: World) -> None:
-    """Those of docs/workers.md, with this site's names."""
+def test_the_documented_commands_show_and_restart_workers(world: World) -> None:
+    """The commands of docs/workers.md, with the names of this site."""
     told = world.host.told
     assert "pyweb-timer-mysite@tick.timer" in told("systemctl list-timers 'pyweb-timer-mysite@*'")
     assert "celery@" in told("journalctl --no-pager --identifier pyweb-worker-mysite:celery")
@@ -37,7 +37,7 @@ def test_the_commands_of_the_documentation_show_and_restart_them(world: World) -
 
 
 @pytest.mark.same_everywhere
-def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> None:
+def test_a_task_that_runs_during_three_deploys_finishes_once(world: World) -> None:
     first = world.live
     world.host.told("/opt/sites/mysite/manage begin")
     for key in ("celery", "tasks"):
@@ -47,7 +47,7 @@ def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> No
             world.new_code()
             world.deploy()
     assert not queued.failures, queued.failures
-    # They finish in the background: no deploy has waited, and nothing of what they need is gone.
+    # They finish in the background: no deploy has waited for them, and their code is still there.
     draining = {name for name, state in world.states().items() if state == "deactivating"}
     assert {name.split(":")[0] for name in draining} == {first}
     assert {name.split(":")[1] for name in draining} == {"celery", "tasks"}
@@ -56,34 +56,34 @@ def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> No
     for key in ("celery", "tasks"):
         world.wait_for(lambda key=key: world.noted("end", key), f"the task {key} does not end")
         assert world.noted("begin", key) == world.noted("end", key) == [first]
-    # What the new code queued no old worker has thrown away: every task was done, and once.
+    # No old worker has discarded a task that new code queued: every task was done exactly once.
     keys = world.keys_of("queued")
     assert len(keys) > 20
     world.wait_for(lambda: set(world.keys_of("done")) >= set(keys), "a task is lost")
     assert sorted(world.keys_of("done")) == sorted(keys)
     world.wait_for(lambda: len(world.states()) == len(UNITS), "old workers are left")
     world.assert_settled()
-    assert world.host.told("ls /opt/sites/mysite/releases").split() != [first], "what nobody uses any more goes"
+    assert world.host.told("ls /opt/sites/mysite/releases").split() != [first], "an unused release was not removed"
 
 
 @pytest.mark.same_everywhere
-def test_a_timer_follows_the_live_release_and_never_overlaps(world: World) -> None:
+def test_a_timer_runs_the_live_release_and_its_runs_never_overlap(world: World) -> None:
     before = world.live
     world.new_code()
     world.deploy()
     assert world.live != before
-    world.wait_for(lambda: world.live in world.noted("end", "tick"), "the timer runs nothing of the new release")
+    world.wait_for(lambda: world.live in world.noted("end", "tick"), "the timer does not run the new release")
     ticks = [words[:2] for words in world.log() if words[2:] == ["tick"]]
     pairs = list(zip(ticks[::2], ticks[1::2]))
     assert len(pairs) > 3
     for begin, end in pairs:
-        # A run goes on with the release that it began with.
+        # A run ends with the release that it began with.
         assert (begin[1], end[1], begin[0]) == ("begin", "end", end[0]), ticks
 
 
-def test_a_run_of_a_timer_that_fails_is_seen_by_the_doctor(world: World, tmp_path: Path) -> None:
+def test_the_doctor_reports_a_failed_run_of_a_timer(world: World, tmp_path: Path) -> None:
     unit = "pyweb-timer-mysite@tick.service"
-    # A run that is under way as well: it has looked already.
+    # Also stop a run in progress, which has already checked for the file.
     world.host.told(f"systemctl stop pyweb-timer-mysite@tick.timer {unit}; touch /var/lib/sites/mysite/fail")
     world.host.told(f"systemctl start {unit} || true; systemctl is-failed {unit}")
     world.host.told("systemctl start pyweb-timer-mysite@tick.timer; rm /var/lib/sites/mysite/fail")
@@ -92,7 +92,7 @@ def test_a_run_of_a_timer_that_fails_is_seen_by_the_doctor(world: World, tmp_pat
         assert hop["faults"][0]["fault"] == "background.timer-failed"
         assert "tick: told to fail" in hop["cause"]
     world.wait_for(
-        lambda: world.host.run(f"systemctl is-failed {unit}").returncode, "the next run does not heal what was wrong"
+        lambda: world.host.run(f"systemctl is-failed {unit}").returncode, "the unit is still failed after the next run"
     )
     hop = doctor(world, tmp_path)
     assert hop["status"] == "ok", hop
@@ -114,16 +114,16 @@ def doctor(world: World, tmp_path: Path) -> dict:
 
 
 def pids(world: World) -> list[str]:
-    """The processes of all workers but the scheduler, which has to end before another one begins."""
+    """Return the processes of all workers except the scheduler, which must end before another one starts."""
     shown = world.host.told("systemctl show --property=Id,MainPID 'pyweb-worker-mysite@*'").split("\n\n")
     return sorted(unit for unit in shown if ":beat:" not in unit)
 
 
 @pytest.mark.same_everywhere
-def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_has_changed(world: World) -> None:
+def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_changes(world: World) -> None:
     before, running = world.live, pids(world)
     world.new_code()
-    # The web processes do not import it, so all else of the release is well.
+    # The web processes do not import it, so the rest of the release is healthy.
     world.project.write({"jobs/management/commands/bad.py": "from jobs.nothing import x\n"})
     keys = world.keys
     world.keys = {**keys, "workers": {**keys["workers"], "bad": {"manage": "bad"}}}
@@ -140,7 +140,7 @@ def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_has_changed(wor
 
 
 @pytest.mark.same_everywhere
-def test_a_program_that_is_missing_is_refused_before_anything_happens(world: World) -> None:
+def test_a_missing_program_is_refused_before_anything_changes(world: World) -> None:
     keys, before = world.keys, world.live
     world.keys = {**keys, "workers": {**keys["workers"], "typo": {"run": "celeri worker"}}}
     run = world.host.play(world.wanted, "deploy.yml")
@@ -151,17 +151,17 @@ def test_a_program_that_is_missing_is_refused_before_anything_happens(world: Wor
 
 
 @pytest.mark.same_everywhere
-def test_a_rollback_takes_workers_and_timers_along(world: World) -> None:
+def test_a_rollback_includes_workers_and_timers(world: World) -> None:
     before = world.live
     world.new_code()
     world.deploy()
     new = world.live
     world.host.deploy(world.wanted, "rollback.yml")
     assert world.live == before != new
-    world.wait_for(lambda: len(world.states()) == len(UNITS), "the workers of the newer release are left")
+    world.wait_for(lambda: len(world.states()) == len(UNITS), "workers of the newer release are still running")
     assert {name.split(":")[0] for name in world.states()} == {before}
     count = len(world.noted("end", "tick"))
-    world.wait_for(lambda: world.noted("end", "tick")[count:].count(before), "the timer stays with the newer release")
+    world.wait_for(lambda: world.noted("end", "tick")[count:].count(before), "the timer still runs the newer release")
 
 
 STAGES = [
@@ -174,8 +174,8 @@ STAGES = [
 
 
 @pytest.mark.same_everywhere
-def test_no_worker_is_left_by_a_run_that_is_killed(world: World) -> None:
-    """Each run is killed further on; then one completes, and another finds nothing to do."""
+def test_a_killed_run_leaves_no_extra_workers_after_the_next_run(world: World) -> None:
+    """Each run is killed at a later stage; then one completes, and the next one changes nothing."""
     for name, point in STAGES:
         world.new_code()
         breakpoints.arm(world.host, point)
@@ -188,8 +188,8 @@ def test_no_worker_is_left_by_a_run_that_is_killed(world: World) -> None:
     world.assert_settled()
 
 
-def test_a_boot_after_a_killed_run_starts_exactly_the_live_releases_workers(world: World) -> None:
-    """Killed when the old ones have stopped: what runs is of a release that is not live."""
+def test_a_reboot_after_a_killed_run_starts_only_the_live_releases_workers(world: World) -> None:
+    """The run is killed after the old workers have stopped: the running ones are of a release that is not live."""
     world.new_code()
     breakpoints.arm(world.host, STAGES[2][1])
     playing = world.host.begin(world.wanted, "deploy.yml")
@@ -198,16 +198,16 @@ def test_a_boot_after_a_killed_run_starts_exactly_the_live_releases_workers(worl
     breakpoints.kill(world.host, process)
     live = world.live
     world.host.restart()
-    world.wait_for(lambda: len(world.states()) == len(UNITS), "not all workers are back")
+    world.wait_for(lambda: len(world.states()) == len(UNITS), "not all workers are running")
     assert world.live == live
     assert world.states() == {f"{live}:{name}": "active" for name in UNITS}
-    world.wait_for(lambda: world.ask("/queue/") == 200, "the site is not back")
+    world.wait_for(lambda: world.ask("/queue/") == 200, "the site does not answer")
     assert "active" in world.host.told("systemctl is-active pyweb-timer-mysite@tick.timer")
     world.assert_settled()
 
 
 @pytest.mark.same_everywhere
-def test_a_failure_after_the_switch_brings_the_old_workers_back(world: World) -> None:
+def test_a_failure_after_the_switch_restores_the_old_workers(world: World) -> None:
     before = world.live
     good = (world.project.folder / "mysite/urls.py").read_text(encoding="utf-8")
     world.project.write({"mysite/urls.py": good + "\nurlpatterns += [path('bad/', lambda request: 1 / 0)]\n"})
@@ -221,13 +221,13 @@ def test_a_failure_after_the_switch_brings_the_old_workers_back(world: World) ->
     world.assert_as_before()
 
 
-def test_what_is_no_longer_wanted_goes(world: World) -> None:
+def test_workers_and_timers_that_are_no_longer_configured_are_removed(world: World) -> None:
     world.host.told("systemctl reset-failed || true")
     keys = world.keys
     world.keys = {**keys, "workers": {"celery": keys["workers"]["celery"]}, "timers": {}}
     world.new_code()
     world.deploy()
-    world.wait_for(lambda: set(world.states()) == {f"{world.live}:celery:1"}, "others run on")
+    world.wait_for(lambda: set(world.states()) == {f"{world.live}:celery:1"}, "other workers are still running")
     absent = {"name": "mysite", "state": "absent"}
     run = world.host.deploy([absent], "site.yml")
     assert run.changed

@@ -1,7 +1,7 @@
 from django.core.validators import FileExtensionValidator
 from django.db import models
 
-# What every browser shows. The web server derives the content type from the extension, so it must not be free.
+# Formats that all browsers support. The web server derives the content type from the extension, so it is limited.
 EXTENSIONS = ("gif", "jpeg", "jpg", "png", "webp")
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from .models import Picture
 from .views import PICTURES_PER_PAGE
 
-# Plain names, since no test but one has run collectstatic; uploads stay in memory.
+# Static files without hashes, because only one test runs collectstatic; uploads stay in memory.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -31,7 +31,7 @@ def picture_file(name: str = "red.png", kind: str = "PNG", size: tuple[int, int]
 
 @override_settings(STORAGES=STORAGES)
 class IndexTests(TestCase):
-    def test_empty_page_offers_the_form(self) -> None:
+    def test_empty_page_shows_the_form(self) -> None:
         response = self.client.get("/")
         self.assertContains(response, "No pictures yet")
         self.assertContains(response, 'type="file"')
@@ -56,7 +56,7 @@ class IndexTests(TestCase):
             self.client.post("/", {"image": picture_file()})
         self.assertEqual(len({picture.image.name for picture in Picture.objects.all()}), 2)
 
-    def test_unsuitable_files_are_refused(self) -> None:
+    def test_files_that_are_not_pictures_are_refused(self) -> None:
         refused = {
             "text that calls itself a picture": SimpleUploadedFile("fake.png", b"no picture at all"),
             "picture that calls itself a page": picture_file("page.html"),
@@ -88,7 +88,7 @@ class IndexTests(TestCase):
 
 
 class StaticFilesTests(TestCase):
-    def test_static_names_carry_a_hash(self) -> None:
+    def test_names_of_static_files_contain_a_hash(self) -> None:
         with tempfile.TemporaryDirectory() as root, self.settings(STATIC_ROOT=root):
             call_command("collectstatic", interactive=False, verbosity=0)
             response = self.client.get("/")
@@ -98,13 +98,13 @@ class StaticFilesTests(TestCase):
 
 @override_settings(MYSITE_VERSION="7")
 class HealthTests(TestCase):
-    def test_healthy_site_names_its_version(self) -> None:
+    def test_healthz_shows_the_version(self) -> None:
         response = self.client.get("/healthz")
         self.assertEqual(response.status_code, 200)
         self.assertEqual(response.json(), {"status": "ok", "version": "7"})
         self.assertIn("no-store", response["Cache-Control"])
 
-    def test_site_without_database_is_unavailable(self) -> None:
+    def test_healthz_answers_503_without_a_database(self) -> None:
         with mock.patch("gallery.views.connection.cursor", side_effect=OperationalError("gone")):
             response = self.client.get("/healthz")
         self.assertEqual(response.status_code, 503)
@@ -113,14 +113,14 @@ class HealthTests(TestCase):
 
 @override_settings(MYSITE_VERSION="7")
 class SlowTests(SimpleTestCase):
-    def test_seconds_are_bounded(self) -> None:
+    def test_seconds_are_limited(self) -> None:
         for given, slept in [("0.5", 0.5), ("-3", 0), ("99", 10), ("inf", 10)]:
             with self.subTest(given), mock.patch("gallery.views.time.sleep") as sleep:
                 response = self.client.get("/slow", {"seconds": given})
                 sleep.assert_called_once_with(slept)
                 self.assertEqual(response.json(), {"slept": slept, "version": "7"})
 
-    def test_what_is_no_number_is_refused(self) -> None:
+    def test_seconds_must_be_a_number(self) -> None:
         for given in ["", "soon", "nan"]:
             with self.subTest(given), mock.patch("gallery.views.time.sleep") as sleep:
                 self.assertEqual(self.client.get("/slow", {"seconds": given}).status_code, 400)
@@ -129,7 +129,7 @@ class SlowTests(SimpleTestCase):
 
 @override_settings(STORAGES=STORAGES)
 class AdminTests(TestCase):
-    def test_login_page_is_shown_to_strangers(self) -> None:
+    def test_anonymous_users_are_redirected_to_the_login_page(self) -> None:
         response = self.client.get("/admin/", follow=True)
         self.assertEqual(response.redirect_chain, [("/admin/login/?next=/admin/", 302)])
         self.assertContains(response, "Log in")

@@ -20,7 +20,7 @@ SLOWEST_SECONDS = 10
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
-    """The pictures, newest first, and the form to add one."""
+    """Show the pictures, newest first, and the form to add one."""
     if request.method == "POST":
         form = PictureForm(request.POST, request.FILES)
         if form.is_valid():
@@ -37,7 +37,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when this process can reach its database, else 503."""
+    """Return 200 if this process can reach its database, otherwise 503."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -49,7 +49,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def slow(request: HttpRequest) -> HttpResponse:
-    """Sleep for `?seconds=N` (0 to 10), then say which version answered.
+    """Sleep for `?seconds=N` (0 to 10), then return the version that answers.
 
     For load tests: a request that is in flight while a new release is deployed must still be answered, by the old one.
     """

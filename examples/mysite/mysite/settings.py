@@ -5,7 +5,7 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Shown in the page's footer and by /healthz, so that one can see which release answers.
+# Shown in the page's footer and by /healthz, to identify the release that answers.
 MYSITE_VERSION = os.environ.get("MYSITE_VERSION", "1")
 
 SECRET_KEY = "django-insecure-for-development-only-a-deployment-sets-its-own-key"  # noqa: S105
@@ -79,6 +79,6 @@ MEDIA_ROOT = BASE_DIR / "media"
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # With DEBUG off a static file's name carries a hash of its content, so that browsers may keep it for ever.
+    # With DEBUG off, names of static files contain a hash of the content, so that browsers can cache them permanently.
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }

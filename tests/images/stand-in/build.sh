@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Make a container of Debian's userland a stand-in for CentOS Stream: build.sh STREAM, as root in the container.
+# Turn a container of Debian into a stand-in for CentOS Stream: build.sh STREAM, as root in the container.
 #
-# Every difference from the real one that is known is in COMPATIBILITY.md.
+# COMPATIBILITY.md lists all known differences from the real one.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly stream=$1
-declare -A PYTHON=([9]=3.9 [10]=3.12) # what the system's Python is called there
+declare -A PYTHON=([9]=3.9 [10]=3.12) # the name of the system Python on EL
 
 main() {
-    # Debian's rpm would keep root's database in root's home.
+    # By default, Debian's rpm stores root's database in root's home.
     mkdir -p /usr/lib/rpm/macros.d
     echo '%_dbpath /var/lib/rpm' >/usr/lib/rpm/macros.d/macros.dist
     TMPDIR=/var/tmp python3 "$here/repositories.py" "$stream"
@@ -17,26 +17,26 @@ main() {
     forget_debian
     name_python "${PYTHON[$stream]}"
     name_accounts
-    # Debian 13's rpm gives scriptlets namespaces of their own, which EL's does not and a build of an image forbids.
+    # Debian 13's rpm runs scriptlets in separate namespaces, unlike EL's. The build of an image does not allow that.
     rm -f /usr/lib/rpm/macros.d/macros.transaction_unshare
     ln -sf dnf-3 /usr/bin/yum
     ln -sf bash /usr/bin/sh
     mkdir -p /etc/sysconfig
 }
 
-# What asks Debian's package manager, or whether there is one, must find nothing.
+# Remove every trace of Debian's package manager.
 forget_debian() {
     local files file
-    # Not all of them are in every Debian, and that is all that dpkg-query could find wrong.
+    # dpkg-query may fail only because some of them are not in every release of Debian.
     mapfile -t files < <(xargs dpkg-query --listfiles <"$here/debian-only" 2>/dev/null)
     for file in "${files[@]}"; do
-        if [[ ! -d $file ]]; then rm -f "$file"; fi # a directory may be others', too, or be a link like /lib
+        if [[ ! -d $file ]]; then rm -f "$file"; fi # other packages may share a directory, or it may be a link such as /lib
     done
     rm -rf /etc/{apt,dpkg,debconf.conf,debian_version,issue,issue.net} /usr/{lib,share}/{apt,dpkg} /usr/share/{debconf,keyrings} \
         /var/lib/{apt,dpkg} /var/cache/{apt,debconf} /var/log/{apt,dpkg.log,alternatives.log}
 }
 
-# The system's interpreter gets the name that it has there; what it can do remains Debian's.
+# Give the system's interpreter the name that it has on EL; its features are still Debian's.
 name_python() {
     local wanted=$1 found
     found=$(realpath /usr/bin/python3)
@@ -51,11 +51,11 @@ name_python() {
     fi
 }
 
-# EL knows neither www-data nor the group nogroup, and has a group wheel.
+# EL has no www-data and no group nogroup, but a group wheel.
 name_accounts() {
     local user
     for user in www-data backup list irc gnats news uucp proxy man _apt; do
-        sed -i "/^[ug]!\?  *$user /d" /usr/lib/sysusers.d/basic.conf # would bring it back at the next boot
+        sed -i "/^[ug]!\?  *$user /d" /usr/lib/sysusers.d/basic.conf # it would be created again at the next boot
         if getent passwd "$user" >/dev/null; then userdel "$user"; fi
         if getent group "$user" >/dev/null; then groupdel "$user"; fi
     done

@@ -1,7 +1,7 @@
 """Turn Debian packages into the rpms and the repositories of a stand-in for CentOS Stream: repositories.py STREAM.
 
-Runs as root in a container of Debian that has dnf, rpm and createrepo_c, before disguise.sh takes dpkg away. What is
-offered says packages.toml. Writes the repositories, and fills the rpm database with what the container has.
+Runs as root in a container of Debian that has dnf, rpm and createrepo_c, before build.sh removes dpkg. packages.toml
+lists what is offered. Writes the repositories, and adds the packages of the container to the rpm database.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import tomllib
 
 HERE = Path(__file__).resolve().parent
 REPOS = Path("/usr/share/pyweb-stand-in/repos")
-WORK = Path(tempfile.mkdtemp())  # a gigabyte for a moment
-# In this order they also get what nobody has named: it goes where the first one that needs it is.
+WORK = Path(tempfile.mkdtemp())  # temporarily needs a gigabyte
+# An rpm that packages.toml does not list goes into the first of these that needs it.
 REPOSITORIES = ("baseos", "appstream", "extras-common", "epel")
 APT = ["apt-get", "-y", "-q", "-o", "Acquire::Retries=3", "-o", "Acquire::https::CAInfo=/tmp/ca.crt"]
 
@@ -77,17 +77,17 @@ def main(stream: int) -> None:
 
     image = rpmbuild("image", [rpm for rpm in rpms.values() if rpm.repository == "image"])
     run("rpm", "--install", "--replacefiles", *(path for _rpm, path in image))
-    # In the database alone: the files are there, and whose they are nobody asks.
+    # Only in the database: the files already exist, and their owner does not matter.
     run("rpm", "--install", "--justdb", "--nodeps", *(path for _rpm, path in rpmbuild("userland", userland(recipe))))
     shutil.rmtree(WORK)
 
 
-# --- what is wanted ---------------------------------------------------------------------------------------------------
+# --- the recipe -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """packages.toml as one Stream sees it."""
+    """The parts of packages.toml that concern one Stream."""
 
     stream: int
     words: dict[str, str]
@@ -99,7 +99,7 @@ class Recipe:
     modules: dict[str, dict[str, Any]]
 
     def sources(self, name: str) -> list[str]:
-        """The Debian packages that an rpm of packages.toml is made of."""
+        """Return the Debian packages from which an rpm of packages.toml is made."""
         return list(self.rpms[name].get("from", [name]))
 
     def rpm_of(self, deb: str) -> str:
@@ -125,7 +125,7 @@ def filled(text: str, words: dict[str, str]) -> str:
 
 
 def fetch(recipe: Recipe) -> dict[str, Deb]:
-    """Download the Debian packages that are named, and what they depend on and the image lacks."""
+    """Download the listed Debian packages, and their dependencies that the image lacks."""
     wanted = sorted({source for name in recipe.rpms for source in recipe.sources(name)})
     planned = output(*APT, "install", "--simulate", "--no-install-recommends", *wanted)
     names = [name for name in re.findall(r"(?m)^Inst (\S+)", planned) if name not in recipe.exclude]
@@ -144,7 +144,7 @@ def fetch(recipe: Recipe) -> dict[str, Deb]:
 
 
 def convert_all(recipe: Recipe, debs: dict[str, Deb]) -> dict[str, Rpm]:
-    """The rpms of packages.toml, and one of each further Debian package that they depend on."""
+    """Return the rpms of packages.toml, and an rpm for each other Debian package on which they depend."""
     parts = {name: [debs[source] for source in recipe.sources(name)] for name in recipe.rpms}
     named = {deb.name for several in parts.values() for deb in several}
     parts.update({recipe.rpm_of(name): [deb] for name, deb in debs.items() if name not in named})
@@ -192,8 +192,8 @@ def convert(recipe: Recipe, name: str, parts: list[Deb], debs: dict[str, Deb]) -
 
 
 def shape(tree: Path, one: dict[str, Any], leave_out: list[str]) -> None:
-    """Do to the files what packages.toml says."""
-    # Some packages still bring /lib, /bin and /sbin, which are links to those below /usr.
+    """Change the files as packages.toml says."""
+    # Some packages still contain /lib, /bin and /sbin, which are links to those below /usr.
     for top in ("bin", "lib", "lib64", "sbin"):
         if (tree / top).is_dir():
             shutil.copytree(tree / top, tree / "usr" / top, symlinks=True, dirs_exist_ok=True)
@@ -215,7 +215,7 @@ def shape(tree: Path, one: dict[str, Any], leave_out: list[str]) -> None:
     for path, wheel in one.get("unpack", {}).items():
         zipfile.ZipFile(glob.glob(wheel)[0]).extractall(tree / path)
     for folder in sorted((path for path in tree.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
-        # What was emptied just now goes; a directory that the package brings empty stays, unless it says what it keeps.
+        # Remove directories that are empty now. Those that are empty in the package stay, unless it has `keep`.
         if not any(folder.iterdir()) and ("keep" in one or str(folder.relative_to(tree)).startswith("usr/share/")):
             folder.rmdir()
 
@@ -240,9 +240,9 @@ if [ $1 -eq 0 ]; then systemctl --no-reload disable --now {unit} || :; fi
 """
 
 
-# --- the userland that is there already -------------------------------------------------------------------------------
+# --- the existing userland --------------------------------------------------------------------------------------------
 
-# What rpm's own packages do by the same means on EL.
+# The same triggers as in EL's packages.
 TRIGGERS = {
     "glibc": """%transfiletriggerin -n glibc -- /usr/lib /usr/lib64
 /sbin/ldconfig
@@ -254,7 +254,7 @@ if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 
 def userland(recipe: Recipe) -> list[Rpm]:
-    """Every Debian package of the image as an rpm without files, under EL's name."""
+    """Return every Debian package of the image as an rpm without files, with EL's name."""
     empty = WORK / "trees/none"
     empty.mkdir(parents=True)
     debian_only = (HERE / "debian-only").read_text(encoding="utf-8").split()
@@ -278,7 +278,7 @@ def userland(recipe: Recipe) -> list[Rpm]:
 
 
 def plain_version(version: str) -> str:
-    """Debian's version without its epoch and revision, in the characters that rpm allows."""
+    """Return Debian's version without epoch and revision, with only the characters that rpm allows."""
     upstream = re.sub(r"^\d+:", "", version).rpartition("-")[0] or re.sub(r"^\d+:", "", version)
     return re.sub(r"[^\w.+~^]", ".", upstream)
 
@@ -287,7 +287,7 @@ def plain_version(version: str) -> str:
 
 
 def rpmbuild(title: str, rpms: list[Rpm]) -> list[tuple[Rpm, Path]]:
-    """Build them all from one spec; each with its file."""
+    """Build all rpms from one spec; return each with its file."""
     if not rpms:
         return []
     top, tree = WORK / "rpmbuild" / title, WORK / "roots" / title
@@ -331,7 +331,7 @@ def section(rpm: Rpm) -> str:
 
 
 def file_lines(rpm: Rpm) -> Iterator[str]:
-    """Every file, and the directories that the image has not; a directory of many packages belongs to each of them."""
+    """Return every file, and the directories that the image lacks. Several packages may own a directory."""
     for path in sorted(rpm.tree.rglob("*")):
         name = str(path.relative_to(rpm.tree))
         folder = path.is_dir() and not path.is_symlink()
@@ -349,7 +349,7 @@ def keep_in(repository: str, path: Path) -> None:
 
 
 def offer_module(name: str, module_stream: str, rpm: Rpm, stream: int) -> None:
-    """Say in the repository's metadata that this rpm is a stream's: dnf offers it only where that is enabled."""
+    """Add the rpm to a module stream in the repository's metadata: dnf offers it only if the stream is enabled."""
     words = {"name": name, "module_stream": module_stream, "stream": str(stream), "arch": os.uname().machine}
     words["evr"] = f"{rpm.epoch}:{rpm.version}-{rpm.release}"
     path = WORK / "modules.yaml"
@@ -357,7 +357,7 @@ def offer_module(name: str, module_stream: str, rpm: Rpm, stream: int) -> None:
     run("modifyrepo_c", "--mdtype=modules", path, REPOS / "appstream/repodata")
 
 
-# --- the means --------------------------------------------------------------------------------------------------------
+# --- helpers ----------------------------------------------------------------------------------------------------------
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -365,7 +365,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def made(path: Path) -> Path:
-    """The path, with the directory that it lies in."""
+    """Create the directory of a path, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

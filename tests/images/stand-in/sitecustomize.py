@@ -1,4 +1,4 @@
-"""One interpreter plays two of EL 9: the system's own, which has the bindings of dnf and firewalld, and python3.11."""
+"""One interpreter stands for two of EL 9: the system's, which has the bindings of dnf and firewalld, and python3.11."""
 
 import os
 import site

@@ -1,4 +1,4 @@
-"""Three projects on one host: each is asked through nginx, from outside of the container, with its own Host."""
+"""Three projects on one host. Requests come from outside of the container, through nginx, with the site's own Host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_static_files_that_the_page_links_are_served(http, name):
         assert answer.headers["server"].startswith("nginx")
 
 
-def test_hashed_static_files_may_be_kept_for_ever(http):
+def test_hashed_static_files_can_be_cached_for_a_long_time(http):
     hashed = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', http("mysite.example").body)
     assert hashed
     assert int(re.search(r"max-age=(\d+)", http("mysite.example", hashed[1]).headers["cache-control"])[1]) > 10**7
@@ -89,15 +89,15 @@ def test_wagtail_media_directory_is_served(host, http):
     assert http("blog.example", "/media/hello.txt").body == "hello\n"
 
 
-def test_health_answers_with_the_version_of_the_environment(http):
+def test_health_page_shows_the_version_from_the_environment(http):
     assert json.loads(http("mysite.example", "/healthz").body) == {"status": "ok", "version": "1"}
 
 
-def test_odd_port_serves_too(http):
+def test_site_is_served_on_a_nonstandard_port(http):
     assert http("fresh.example", "/admin/login/", port=8080).status == 200
 
 
-def test_form_behind_an_odd_port_passes_csrf(http):
+def test_form_on_a_nonstandard_port_passes_the_csrf_check(http):
     page = http("fresh.example:8080", "/admin/login/", port=8080)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)[1]
     answer = http(
@@ -123,7 +123,7 @@ def test_unknown_host_gets_no_answer(http, port):
 
 
 def http_error():
-    """nginx's 444 closes the connection without a byte."""
+    """Return the errors of a connection that nginx closes without a response (444)."""
     return (http.client.RemoteDisconnected, ConnectionResetError)
 
 
@@ -136,7 +136,7 @@ def test_large_body_is_refused_by_nginx(http):
     assert status == 413
 
 
-def test_firewall_lets_in_what_is_served_and_keeps_ssh(host):
+def test_firewall_allows_the_ports_of_sites_and_ssh(host):
     assert host.run("firewall-cmd --state").stdout.strip() == "running"
     for suffix in ("", " --permanent"):
         listed = host.run(f"firewall-cmd --list-all{suffix}").stdout
@@ -145,18 +145,18 @@ def test_firewall_lets_in_what_is_served_and_keeps_ssh(host):
         assert re.search(r"ports: (.*)", listed)[1].split() == ["8080/tcp"]
 
 
-def test_firewall_keeps_everything_else_out(host, address):
+def test_firewall_blocks_other_ports(host, address):
     assert host.run("systemd-run --unit leak-test python3 -m http.server 9999").rc == 0
     try:
         connection = http.client.HTTPConnection(address, 9999, timeout=3)
-        # firewalld's own refusal; without it the answer would come, or the port would be closed.
+        # The error of firewalld's refusal; without firewalld there would be a response, or another error.
         with pytest.raises(OSError, match=r"No route to host|timed out"):
             connection.request("GET", "/")
     finally:
         host.run("systemctl stop leak-test")
 
 
-def test_nginx_configuration_is_valid_and_silent(host):
+def test_nginx_configuration_is_valid_without_warnings(host):
     done = host.run("nginx -t")
     assert done.rc == 0
     assert "warn" not in done.stderr
@@ -171,7 +171,7 @@ def test_each_site_runs_as_its_own_user(host, name):
 
 
 @pytest.mark.parametrize("name", ["mysite", "blog", "fresh"])
-def test_code_is_not_writable_by_the_site(host, name):
+def test_the_site_cannot_write_to_its_code(host, name):
     build = host.run(f"readlink -f /opt/sites/{name}/current/src").stdout.strip()
     assert build.startswith(f"/opt/sites/{name}/builds/")
     as_site = f"setpriv --reuid site-{name} --regid site-{name} --clear-groups"
@@ -200,12 +200,12 @@ def test_unix_socket_belongs_to_nginx_group(host):
     assert worker in ("nginx", "www-data")
 
 
-def test_ports_are_served_by_uwsgi(host):
+def test_uwsgi_listens_on_the_tcp_ports(host):
     script = (
         "import socket,sys\n"
         "for port in (8001, 8011, 8012):\n"
         "    s = socket.create_connection(('127.0.0.1', port), 3); s.sendall(b'\\x64\\0\\0\\0')\n"
-        # uWSGI is there, and takes nothing but requests.
+        # uWSGI answers, and accepts only requests.
         "    assert s.recv(99).startswith(b'HTTP/1.0 400 No Request'), port\n"
     )
     done = host.run("python3 -c %s", script)
@@ -221,12 +221,12 @@ def test_options_reach_uwsgi(host):
     assert len([one for one in host.process.filter(user="site-blog") if "uwsgi.ini" in one.args]) == 4
 
 
-def test_superuser_is_made_once_and_can_log_in(host):
+def test_superuser_is_created_once_and_can_log_in(host):
     script = (
         "from django.contrib.auth import authenticate, get_user_model;"
         "print(get_user_model().objects.count(), authenticate(username='admin', password='correct-horse-1'))"
     )
-    # By standard input: systemd writes the words of a command into the journal, where the next test looks for secrets.
+    # On standard input, because systemd logs the words of a command, and a later test searches the journal for secrets.
     assert host.run("echo %s | /opt/sites/mysite/manage shell -v0", script).stdout.strip() == "1 admin"
 
 
@@ -235,7 +235,7 @@ def test_migrations_are_applied(host):
         assert host.run(f"/opt/sites/{name}/manage migrate --check").rc == 0
 
 
-def test_environment_arrives_as_written_and_only_there(host):
+def test_environment_arrives_unchanged_and_is_stored_nowhere_else(host):
     wanted = 'it\'s a "xyzzy-text" $HOME 100% \\ secret'
     environ = "tr '\\0' '\\n' < /proc/$(pgrep -u site-fresh -o)/environ"
     assert f"GREETING={wanted}" in host.run(environ).stdout.splitlines()
@@ -260,8 +260,8 @@ def test_wagtail_runs_with_its_production_settings(host):
     )
 
 
-def test_ini_starts_by_hand_too(host):
-    """`uwsgi --ini` on a copy with another socket, as somebody who debugs would start it."""
+def test_the_ini_file_can_be_started_by_hand(host):
+    """With `uwsgi --ini`, on a copy with another socket, as for debugging."""
     script = (
         "sed 's#/run/sites/mysite/[0-9a-f]*#/run/sites/mysite/byhand#' /opt/sites/mysite/current/uwsgi.ini"
         " > /run/byhand.ini && chmod 644 /run/byhand.ini && timeout 20 setpriv --reuid site-mysite"
@@ -276,13 +276,13 @@ def test_ini_starts_by_hand_too(host):
     assert done.stdout.strip() == "HTTP/1.0 400 No Request", done.stderr
 
 
-def test_only_what_a_site_needs_is_installed(host):
+def test_no_compiler_and_no_distribution_uwsgi_are_installed(host):
     for program in ("gcc", "uwsgi", "uwsgi-core"):
         assert not host.exists(program)
-    assert host.exists("git")  # the site `fresh` comes from a repository
+    assert host.exists("git")  # the source of the site `fresh` is a repository
 
 
-def test_everything_starts_at_boot(host):
+def test_services_are_enabled_at_boot(host):
     for unit in ("nginx", "firewalld", "uwsgi-mysite", "uwsgi-blog", "uwsgi-fresh"):
         assert host.service(unit).is_enabled, unit
     assert host.run("systemctl --failed --no-legend").stdout == ""
@@ -291,20 +291,20 @@ def test_everything_starts_at_boot(host):
 # --- pyweb ---
 
 
-def test_pyweb_is_found_by_sudo_and_knows_the_sites(host):
-    """secure_path of EL's sudoers, and no more."""
+def test_pyweb_is_found_by_sudo_and_lists_releases(host):
+    """PATH is the secure_path of EL's sudoers."""
     listed = host.run("env -i PATH=/sbin:/bin:/usr/sbin:/usr/bin pyweb releases mysite")
     assert listed.rc == 0, listed.stderr
     assert re.match(r"[0-9a-f]{12}  \S+ \S+  live", listed.stdout)
 
 
-def test_pyweb_says_that_all_sites_answer_to_anybody(host):
+def test_any_user_can_run_pyweb_status(host):
     said = host.run("runuser -u nobody -- pyweb status")
     assert (said.rc, said.stdout.partition(":")[0]) == (0, "OK"), said.stdout
 
 
-def test_pyweb_asks_the_doctor(host):
-    """What these tests sent may be a fault by now, such as the upload that was too large."""
+def test_pyweb_runs_the_doctor(host):
+    """Requests of these tests may count as faults, such as the upload that was too large."""
     said = host.run("pyweb doctor mysite --json --patience 20")
     found = json.loads(said.stdout)
     [site] = found["sites"]
@@ -313,13 +313,13 @@ def test_pyweb_asks_the_doctor(host):
     assert {hop["hop"]: hop["status"] for hop in site["hops"]}["client"] == "ok"
 
 
-def test_pyweb_passes_on_what_manage_exits_with(host):
+def test_pyweb_passes_on_the_exit_status_of_manage(host):
     assert host.run("pyweb manage mysite check").rc == 0
     assert host.run("pyweb manage mysite shell -v0 -c 'raise SystemExit(7)'").rc == 7
     assert host.run("pyweb manage nosite check").rc == 125
 
 
-def test_pyweb_has_the_logs_of_nginx_and_uwsgi_in_one_stream(host, http):
+def test_pyweb_shows_the_logs_of_nginx_and_uwsgi_together(host, http):
     path = f"/pyweb-logs-{uuid.uuid4().hex}"
     http("mysite.example", path)
     shown = [line for line in host.run("pyweb logs mysite").stdout.splitlines() if path in line]

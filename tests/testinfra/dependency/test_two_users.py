@@ -1,4 +1,4 @@
-"""A role that depends on ours and a play with its own list share a host; each keeps its site."""
+"""A role that depends on the collection's and a play with its own list share a host; each keeps its site."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def test_ports_of_both_are_open(host):
     assert host.run("firewall-cmd --permanent --list-ports").stdout.split() == ["8088/tcp"]
 
 
-def test_sites_have_users_of_their_own(host):
+def test_sites_have_separate_users(host):
     assert host.user("site-shop").uid != host.user("site-blog").uid

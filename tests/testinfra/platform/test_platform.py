@@ -1,4 +1,4 @@
-"""The bare image of a platform is what the roles take it for. The tests install packages, in the order they have."""
+"""The bare image of a platform is as the roles expect. The tests install packages and depend on their order."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ BARE_REPOSITORIES = {"baseos", "appstream"}
 @pytest.fixture
 def el(platform):
     if platform.os_family != "RedHat":
-        pytest.skip("a question to EL")
+        pytest.skip("only for EL")
     return platform
 
 
 @pytest.fixture
 def el9(el):
     if el.major != "9":
-        pytest.skip("a question to EL 9")
+        pytest.skip("only for EL 9")
     return el
 
 
-def test_the_image_says_what_it_was_made_from(origin):
+def test_the_image_has_a_label_with_its_origin(origin):
     assert origin in ("registry", "mmdebstrap", "stand-in")
 
 
-def test_ansible_sees_the_platform(host, platform):
+def test_ansible_detects_the_platform(host, platform):
     command = ["ansible", "all", "-i", f"{host.backend.name},", "-c", "community.docker.docker"]
     command += ["-m", "ansible.builtin.setup", "-a", "gather_subset=!all,min"]
     plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
@@ -40,7 +40,7 @@ def test_ansible_sees_the_platform(host, platform):
     assert (facts["ansible_pkg_mgr"], facts["ansible_service_mgr"]) == (platform.pkg_mgr, "systemd")
 
 
-def test_it_has_booted(host):
+def test_the_host_has_booted(host):
     assert host.run("systemctl is-system-running").stdout.strip() == "running"
 
 
@@ -56,7 +56,7 @@ def test_no_account_of_the_other_family(host, el):
     assert host.run("id -gn nobody").stdout.strip() == "nobody"
 
 
-def test_the_systems_python(host, platform):
+def test_the_system_python_is_the_only_one(host, platform):
     found = host.check_output("realpath /usr/bin/python3")
     assert found == f"/usr/bin/{platform.python}"
     assert host.run("/usr/bin/python3 -c 'import sys'").succeeded
@@ -64,18 +64,18 @@ def test_the_systems_python(host, platform):
     assert [name for name in others if name.startswith("python3.") and name != platform.python] == []
 
 
-def test_a_virtualenv_of_the_systems_python(host, el):
+def test_the_system_python_can_create_a_virtualenv(host, el):
     made = host.run(f"/usr/bin/{el.python} -m venv /var/tmp/own && /var/tmp/own/bin/python -m pip --version")
     assert made.succeeded, made.stderr
 
 
-def test_the_repositories_of_a_bare_host(host, el):
+def test_a_bare_host_has_the_repositories_of_el_without_epel(host, el):
     listed = {line.split()[0] for line in host.check_output("dnf --quiet repolist").splitlines()[1:]}
     assert listed >= {*BARE_REPOSITORIES, "extras-common" if el.distribution == "CentOS" else "extras"}
     assert "epel" not in listed
 
 
-def test_epel_comes_by_its_release_package(host, el):
+def test_epel_release_enables_epel(host, el):
     assert host.run("dnf --quiet list uwsgi").failed
     _install(host, "epel-release")
     _install(host, "uwsgi", "uwsgi-plugin-python3", "python3-django")
@@ -84,7 +84,7 @@ def test_epel_comes_by_its_release_package(host, el):
     assert host.run("/usr/bin/python3 -c 'import django'").succeeded
 
 
-def test_python_3_11_is_one_more_without_the_bindings(host, el9):
+def test_python_3_11_is_an_additional_python_without_bindings(host, el9):
     _install(host, "python3.11")
     assert host.check_output("realpath /usr/bin/python3") == "/usr/bin/python3.9"
     assert "3.11" in host.check_output("/usr/bin/python3.11 --version")
@@ -94,7 +94,7 @@ def test_python_3_11_is_one_more_without_the_bindings(host, el9):
     assert "python 3.11" in made.stdout, made.stderr
 
 
-def test_a_module_stream_takes_the_place_of_the_plain_package(host, el9):
+def test_a_module_stream_replaces_the_default_package(host, el9):
     _install(host, "@nginx:1.26")
     told = host.check_output("rpm --query --queryformat '%{VERSION} %{RELEASE}' nginx")
     assert told.startswith("1.26")
@@ -102,7 +102,7 @@ def test_a_module_stream_takes_the_place_of_the_plain_package(host, el9):
     assert host.run("dnf --quiet -y remove nginx && dnf --quiet -y module reset nginx").succeeded
 
 
-def test_nginx_as_el_packages_it(host, el, http):
+def test_nginx_has_the_configuration_of_the_el_package(host, el, http):
     _install(host, "nginx")
     assert "module" not in host.check_output("rpm --query nginx")
     assert not host.service("nginx").is_enabled
@@ -123,7 +123,7 @@ def test_firewalld_is_installed_and_not_started(host, el, http):
     assert not host.service("firewalld").is_running
     assert http("unknown.example").status == 200
     assert host.run("systemctl start firewalld").succeeded
-    # systemd calls it started when it is on the bus; it answers there once its rules are in force.
+    # systemd considers it started when it is on D-Bus; it answers there once its rules are active.
     assert host.check_output("firewall-cmd --state") == "running"
     with pytest.raises(OSError, match=r"refused|unreachable|No route|timed out"):
         http("unknown.example", timeout=3)

@@ -1,4 +1,4 @@
-"""One site on a bare host: it is served over https, by its own user, and the firewall lets in what it has to."""
+"""One site on a bare host: it is served over HTTPS, runs as its own user, and the firewall allows its ports."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def test_page_is_served_with_its_static_files(https):
         assert https("mysite.example", path).status == 200, path
 
 
-def test_http_leads_to_https(http):
+def test_http_redirects_to_https(http):
     answer = http("mysite.example", "/healthz?a=b")
     assert (answer.status, answer.headers["location"]) == (308, "https://mysite.example/healthz?a=b")
 
 
-def test_cookies_are_for_https_only(https):
+def test_cookies_are_secure(https):
     cookies = https("mysite.example", "/admin/login/").headers["set-cookie"]
     assert "Secure" in [word.strip() for word in cookies.split(";")]
 
 
-def test_django_finds_nothing_that_is_not_silenced(host):
+def test_djangos_deploy_check_finds_no_issues(host):
     done = host.run("/opt/sites/mysite/manage check --deploy --fail-level WARNING")
     assert done.rc == 0, done.stderr
     # W005 and W021 are about SECURE_HSTS_SECONDS, which is not set.
@@ -35,22 +35,22 @@ def test_django_finds_nothing_that_is_not_silenced(host):
 
 
 def test_unknown_host_gets_no_answer(http, https):
-    # nginx's 444 closes the connection without a byte.
+    # nginx closes the connection without a response (444).
     with pytest.raises((http_client.RemoteDisconnected, ConnectionResetError)):
         http("unknown.example")
-    # And over TLS it shows no certificate.
+    # Over TLS, it sends no certificate.
     with pytest.raises(OSError, match=r"(?i)unrecognized.name|reset by peer"):
         https("unknown.example")
 
 
-def test_firewall_lets_in_what_is_served_and_keeps_ssh(host):
+def test_firewall_allows_http_https_and_ssh(host):
     assert host.run("firewall-cmd --state").stdout.strip() == "running"
     for suffix in ("", " --permanent"):
         services = re.search(r"services: (.*)", host.check_output(f"firewall-cmd --list-all{suffix}"))[1].split()
         assert {"http", "https", "ssh"} <= set(services)
 
 
-def test_nginx_configuration_is_valid_and_silent(host):
+def test_nginx_configuration_is_valid_without_warnings(host):
     done = host.run("nginx -t")
     assert done.rc == 0
     assert "warn" not in done.stderr
@@ -62,6 +62,6 @@ def test_site_runs_as_its_own_user(host):
     assert all("/opt/sites/mysite/" in process.args for process in processes)
 
 
-def test_what_starts_at_boot_is_enabled(host):
+def test_services_are_enabled_at_boot(host):
     for name in ("nginx", "firewalld", "uwsgi-mysite"):
         assert host.service(name).is_enabled, name

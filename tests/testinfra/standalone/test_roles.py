@@ -1,4 +1,4 @@
-"""What each role does alone."""
+"""What each role does on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_django_builds_without_releasing(host):
     assert not host.file("/opt/sites/built/current").exists
 
 
-def test_python_is_the_newest_that_the_platform_offers(host, platform, origin):
+def test_python_is_the_newest_of_the_platform(host, platform, origin):
     differs = platform.stand_in if origin == "stand-in" else {}
     newest = differs.get("newest_python", platform.newest_python)
     python = host.check_output("readlink -f /opt/sites/built/builds/*/venv/bin/python")
@@ -26,7 +26,7 @@ def test_pip_needs_no_uv(host):
     assert not host.file("/opt/sites/.tools").exists
 
 
-def test_uwsgi_releases_what_somebody_else_put_there(host):
+def test_uwsgi_releases_an_existing_project_and_virtualenv(host):
     script = (
         "import socket, struct\n"
         "pairs = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/no-such-page', 'HTTP_HOST': 'plain.example',"
@@ -41,20 +41,20 @@ def test_uwsgi_releases_what_somebody_else_put_there(host):
     assert "module = plain.wsgi:application" in ini
 
 
-def test_nginx_goes_in_front_of_somebody_elses_uwsgi(http):
+def test_nginx_serves_an_existing_uwsgi(http):
     answer = http("hello.example", "/there")
     assert (answer.status, answer.body) == (200, "hello hello.example/there")
     assert answer.headers["x-tested"] == "yes; {really}"
 
 
-def test_nginx_serves_somebody_elses_files(http):
+def test_nginx_serves_existing_files(http):
     assert http("hello.example", "/media/picture.txt").body == "picture\n"
-    # Whatever the location does not serve itself is the application's, siblings and parents included.
+    # Paths that the location does not serve are passed to the application, including siblings and parents.
     assert "hello" in http("hello.example", "/media../etc/passwd").body
     assert http("hello.example", "/mediapicture.txt").body == "hello hello.example/mediapicture.txt"
 
 
-def test_nginx_takes_options_and_locations(http):
+def test_nginx_applies_options_and_locations(http):
     assert http("hello.example", "/gone").status == 410
     assert http("hello.example", "/", "POST", body=b"x" * 2000).status == 413
     assert http("hello.example", "/media/picture.txt").headers["content-type"] == "text/plain; charset=iso-8859-1"

@@ -1,4 +1,4 @@
-"""The settings of `startproject`, with its comments left out and a directory for templates, one for static files."""
+"""The settings of `startproject` without comments, with a directory for templates and one for static files."""
 
 import os  # noqa: F401 - the settings of the shapes use it
 from pathlib import Path

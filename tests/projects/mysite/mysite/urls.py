@@ -7,7 +7,7 @@ from django.urls import path
 
 
 def told():
-    """What the start page says; the shapes put functions of their own in its place."""
+    """Return a text for the start page; shapes replace this function."""
     return "nothing"
 
 

@@ -1,4 +1,4 @@
-"""With IPv6 off nothing listens on it, whatever the layout; the site is served."""
+"""With IPv6 off, nothing listens on it, whatever the layout, and the site is served."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def test_site_is_served(http):
     assert http("mysite.example", "/healthz").status == 200
 
 
-def test_nothing_of_nginx_listens_on_ipv6(host):
+def test_nginx_does_not_listen_on_ipv6(host):
     listening = host.run("ss -Hltn").stdout
     assert ":80 " in listening
     assert "[::]:80" not in listening

@@ -1,4 +1,4 @@
-"""After every refused run, and before: the site answers, and a run with the right inventory has nothing to do."""
+"""Before and after the refused runs, the site answers, and exactly one release is live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first version is live, before and after going forward and back; and what was done is noted."""
+"""The first version is live before the deploy and after the rollback, and the history lists what was done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def current(host):
     return host.check_output("readlink /opt/sites/mysite/current").removeprefix("releases/")
 
 
-def test_the_first_version_serves(http):
+def test_the_first_version_is_served(http):
     answer = http("mysite.example", "/healthz")
     assert answer.status == 200
     assert json.loads(answer.body)["version"] == "first"
@@ -21,13 +21,13 @@ def test_one_release_is_live(host):
     assert host.run("systemctl list-units --plain --no-legend --state=failed 'uwsgi-mysite*'").stdout == ""
 
 
-def test_the_list_shows_what_is_live(host):
+def test_the_list_shows_the_live_release(host):
     rows = [line.split() for line in host.check_output("/opt/sites/mysite/list").splitlines()]
     assert [row[0] for row in rows if row[3] == "live"] == [current(host)]
     assert all(row[-2] == "directory" for row in rows)
 
 
-def test_what_was_done_is_noted_with_who_and_how_it_ended(host):
+def test_the_history_lists_each_change_with_its_user_and_result(host):
     lines = host.check_output("cat /opt/sites/mysite/history").splitlines()
     what = [line.split()[1] for line in lines]
     assert what in (["deploy"], ["deploy", "deploy", "rollback", "rollback", "rollback"])
@@ -39,8 +39,8 @@ def test_what_was_done_is_noted_with_who_and_how_it_ended(host):
     ]
 
 
-def test_the_code_of_the_environment_is_not_in_what_is_noted(host):
-    """Environments come back with a rollback, from a file that only root and the site read."""
+def test_the_environment_is_not_in_the_record_of_the_release(host):
+    """A rollback restores the environment from a file that only root and the site can read."""
     record = json.loads(host.check_output("cat /opt/sites/mysite/current/release.json"))
     assert "MYSITE_VERSION" not in json.dumps(record)
     assert record["migrations"].count("gallery.0001_initial") == 1
