@@ -1,6 +1,6 @@
-"""Rows of what goes wrong in nginx on hosts that somebody set up by hand: its own words, files that it does not read.
+"""Test cases of faults of nginx on hosts set up by hand.
 
-Each test_doctor_HOP.py adds those of its hop to its table.
+Each test_doctor_HOP.py adds the cases of its hop to its table.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import 
 from doctor_evidence import DUMP, Case, answer, put
 
 RELOAD = "nginx -t && systemctl reload nginx"
-# nginx's own page of an error ends like this.
+# The end of nginx's own error pages.
 OWN_PAGE = b"<hr><center>nginx/1.22.1</center>\n</body>\n</html>\n"
 
 
 def served(site, host, change):
-    """Write nginx's configuration anew, and follow the first page through it."""
+    """Rewrite nginx's configuration, and follow a request of the first page through it."""
     put(host.nginx, config=dump.parse(change(DUMP)))
     [server] = match.servers(host.nginx.config)
     put(site.entrances[0], server=server, wanted=[server])

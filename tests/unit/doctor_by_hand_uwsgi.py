@@ -1,6 +1,6 @@
-"""Rows of what goes wrong behind nginx on hosts that somebody set up by hand: uWSGI's own words, units, projects.
+"""Test cases of faults behind nginx on hosts set up by hand: messages of uWSGI, units, projects.
 
-Each test_doctor_HOP.py adds those of its hop to its table.
+Each test_doctor_HOP.py adds the cases of its hop to its table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from doctor_evidence import Case, denied, process, put
 
 
 def ended(site, log, **options):
-    """The site's uWSGI is started over and over, as its unit says."""
+    """Let systemd start the site's uWSGI again and again, as its unit says."""
     unit = {"Id": "shop.service", "ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "4"}
     put(site, managed=False)
     put(site.uwsgi, master=None, unit={**unit, **options.pop("unit", {})}, log=log)
@@ -253,7 +253,7 @@ APP = [
 
 
 def written(site, **options):
-    """The ini has these values, and the site answers nothing."""
+    """Write these values to the ini; the site does not answer."""
     ended(site, "", **options)
     put(site.uwsgi, unit={"Id": "shop.service"}, master=site.uwsgi.master)
 

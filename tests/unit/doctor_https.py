@@ -1,4 +1,4 @@
-"""The rows of nginx's table that are about https: certificates, renewal, redirects, proxies in front."""
+"""Test cases of nginx about https: certificates, renewal, redirects, proxies in front of nginx."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REFUSED = "shop.example: DNS problem: NXDOMAIN (dns)"
 
 
 def leaf(days=60, life=90, issuer="CN=R11", fingerprint="a" * 64):
-    """A certificate that ends in so many days."""
+    """Return a certificate that expires in this number of days."""
     ends = int(NOW + days * DAY)
     names = ("shop.example",)
     return Certificate("CN=shop.example", issuer, names, ends - life * DAY, ends, fingerprint, "")
 
 
 def secure(site, host, shown=None, file=None, verdict="", **more):
-    """Make the entrance one of https, whose file has what is shown unless said otherwise."""
+    """Turn the entrance into an https entrance. By default the file contains the certificate that is served."""
     shown = shown or leaf()
     found = CertificateFile(PATH, "/etc/nginx/a.conf:7", PATH, file or shown, **more)
     distrust = "unable to get local issuer certificate" if more else ""
@@ -56,7 +56,7 @@ def nobody_renews(site, host, kind="none", days=5):
 
 
 def stand_in(site, host, said=""):
-    # What stands in is nobody's business: it is short, and may have ended.
+    # Nothing is reported of a placeholder: it has a short lifetime, and may have expired.
     secure(site, host, leaf(-1, 7, "CN=shop.example"), leaf(fingerprint="c" * 64), "certificate has expired")
     put(site.https, kind="acme", placeholder=True)
     put(site.renewal, off="it is not there", failures=Failures("2027-01-14 03:00:00", "2027-01-14 03:00:00", said))
@@ -81,14 +81,14 @@ def behind(site, host, location, walks=()):
 
 
 def round_trip(site, host, *redirects, settings=None, told="uwsgi_param HTTPS on;"):
-    """A loop: each redirect is (from, to, maker), '' for the application."""
+    """Return a redirect loop: each redirect is (from, to, maker), with '' for the application."""
     made = [Redirect(url, 301, target, maker, not maker) for url, target, maker in redirects]
     behind(site, host, f"uwsgi_pass unix:/a; {told}", [Walk(made[0].url, made, made[-1].location)])
     put(site.inside["settings"], **(settings or {}))
 
 
 def closed(site, host, status=503):
-    """A site whose nginx is closed while a condition holds."""
+    """Return a site whose nginx refuses requests while a condition holds."""
     found = server(
         "if ($maintenance) { return 503; }\nauth_basic shop;\n" + f"location / {{ uwsgi_pass unix:/a; {PARAMS} }}"
     )
@@ -106,7 +106,7 @@ def lost(site, host, maker):
 HTTP, HTTPS, WWW = "http://shop.example/", "https://shop.example/", "https://www.shop.example/"
 TO_HTTPS = "return 301 https://$host$request_uri in /n:1"
 RELOAD = "nginx -t && systemctl reload nginx"
-# The port and the listener of an entrance that has become https are of another hop.
+# The port and the listener of an entrance that uses https belong to another hop.
 CASES = [
     Case(
         "a file that nginx has not read yet",

@@ -1,4 +1,4 @@
-"""The rows of the hops' tables that are about logs and about the pages behind the first one."""
+"""Test cases about logs, and about pages other than the first one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED = {"Id": UNIT, "ActiveState": "failed", "SubState": "failed", "NRestarts"
 
 
 def visited(site, *lines, source=LOG):
-    """Put `STATUS PATH` into the access log, a second apart; `old` ones before the last start."""
+    """Add lines `STATUS PATH` to the access log, one second apart; `old` lines are from before the last start."""
     site.logs.source, site.logs.app_since, site.logs.nginx_since = source, START, START
     for number, line in enumerate(lines):
         when, _space, rest = line.partition(" ") if line.startswith(("old ", "own ")) else ("", "", line)

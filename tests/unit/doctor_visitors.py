@@ -1,4 +1,4 @@
-"""Sites that visitors cannot reach: rows for the tables of the hops client, nginx and location."""
+"""Test cases of sites that visitors cannot reach, for the hops client, nginx and location."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ http {
 
 
 def configured(site, host, rules="", listen="80", status=0, more=""):
-    """Let nginx have these lines in the site's location, and answer with this status."""
+    """Put these lines into the site's location, and let nginx answer with this status."""
     config = dump.parse(CONFIG.replace("PARAMS", PARAMS).replace("RULES", rules).replace("LISTEN", listen) + more)
     server = match.servers(config)[0]
     put(host.nginx, config=config)

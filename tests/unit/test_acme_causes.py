@@ -1,6 +1,6 @@
-"""Why there is no certificate, from what certbot 2.1, 3.1, 4.0 and 5 print; what the CA says is Boulder's or pebble's."""
+"""Why no certificate was issued, from the output of certbot 2.1, 3.1, 4.0 and 5 with Boulder or pebble as the CA."""
 
-# ruff: noqa: E501 - what programs print is as long as it is
+# ruff: noqa: E501 - output of programs is not wrapped
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK = (
 
 
 def failed(kind, detail, domain="shop.example.com", word="Domain", authenticator="webroot"):
-    """What certbot prints of a challenge that failed."""
+    """Return what certbot prints about a failed challenge."""
     return (
         f"Requesting a certificate for {domain}\n\nCertbot failed to authenticate some domains (authenticator: "
         f"{authenticator}). The Certificate Authority reported these problems:\n  {word}: {domain}\n  Type:   {kind}\n"
@@ -35,7 +35,7 @@ def why(output, seen=HERE, log="", url=LETS_ENCRYPT, email=""):
     return found
 
 
-# What the CA says, what this host sees, and the cause with what to do.
+# What the CA says, what this host sees, and the cause with its fix.
 CHALLENGES = {
     "no address": (
         "dns",
@@ -256,7 +256,7 @@ def test_cause_of_a_failed_challenge(name):
 
 
 def unexpected(words):
-    """What certbot prints of anything else that the CA or the way to it refuses."""
+    """Return what certbot prints about other errors of the CA or the connection."""
     return f"Requesting a certificate for shop.example.com\nAn unexpected error occurred:\n{words}\n{ASK}\n"
 
 
@@ -421,34 +421,34 @@ BEFORE = {
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_cause_before_any_challenge(name):
+def test_cause_of_a_failure_before_any_challenge(name):
     output, wanted = BEFORE[name]
     assert why(output, url="https://ca.example.net:14000/dir").startswith(wanted)
 
 
-def test_certbots_log_is_read_where_it_printed_less():
+def test_certbots_log_is_read_if_it_printed_less():
     found = why("An unexpected error occurred:\n", log="urn:ietf:params:acme:error:rateLimited :: too many new orders")
     assert found.startswith("a rate limit of the CA")
 
 
-def test_nothing_at_all_names_the_log():
+def test_without_any_output_the_error_names_the_log():
     assert why("") == "certbot gave no reason; see /var/log/letsencrypt/letsencrypt.log"
 
 
 @pytest.mark.parametrize("word", ["Domain", "Identifier"])
-def test_every_domain_that_failed_is_named(word):
+def test_every_failed_domain_is_named(word):
     first = failed("connection", f"{OWN}: Fetching {URL}: Connection refused", word=word)
     second = f"  {word}: www.example.com\n  Type:   dns\n  Detail: no valid A records found\n\nHint:"
     found = why(first.replace("\nHint:", f"\n{second}", 1))
     assert "; www.example.com failed as well; the CA said:" in found
 
 
-def test_a_detail_of_several_lines_is_one():
+def test_a_detail_of_several_lines_is_joined():
     output = "  Domain: a.example\n  Type:   unauthorized\n  Detail: first\nsecond\n\nHint: x\n"
     assert problems(output) == [("a.example", "unauthorized", "first second")]
 
 
-def test_an_endless_answer_of_a_server_is_cut():
+def test_an_endless_answer_of_a_server_is_truncated():
     found = why(failed("unauthorized", f'{OWN}: Invalid response from {URL}: "{"x" * 900}"'))
     assert len(found) < 800
     assert found.endswith("...")
