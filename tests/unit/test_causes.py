@@ -1,4 +1,4 @@
-"""Why a program failed and what to do about it, from what the programs really printed, shortened."""
+"""Causes and fixes of failed programs, from their real output, shortened."""
 
 from __future__ import annotations
 
@@ -207,11 +207,11 @@ def test_reason(name):
     assert reason(output) == wanted
 
 
-# --- where it is, and what to do ---
+# --- place and fix ---
 
 SITE = "/opt/sites/shop/builds/0123456789ab"
 DJANGO = "/opt/sites/shop/virtualenvs/fedcba987654/lib/python3.12/site-packages/django"
-# How every failure of a project's settings begins.
+# The beginning of every failure of a project's settings.
 SETTINGS = f"""\
 Traceback (most recent call last):
   File "<stdin>", line 22, in main
@@ -245,7 +245,7 @@ NAME = "check its name and version in the requirements and in `packages:` of the
 REFUSED = 'connection to server at "10.0.0.5", port 5432 failed: '
 DATABASE = "`database:` of the site"
 ADVISED = {
-    # A variable that the environment does not have.
+    # A variable that is missing in the environment.
     "os.environ": (
         f"{SETTINGS}  File \"<frozen os>\", line 685, in __getitem__\nKeyError: 'MY_API_KEY'\n",
         f"KeyError: 'MY_API_KEY' {PLACE}; {KEY}",
@@ -379,7 +379,7 @@ ADVISED = {
         "ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?\n",
         "ImproperlyConfigured: Error loading MySQLdb module; add mysqlclient to `packages:` of the site",
     ),
-    # A certificate authority that the host does not know.
+    # A certificate authority that the host does not trust.
     "uv: an unknown authority": (
         "error: Failed to fetch: https://i.example/six/\n  cause: client error (Connect)\n"
         "  cause: invalid peer certificate: UnknownIssuer\n\nhint: Consider system TLS certificates\n",
@@ -538,8 +538,8 @@ ValueError: Unable to configure handler 'file'
 }
 
 
-def test_the_marks_below_a_line_of_code_are_no_reason():
-    """Of a traceback that breaks off they are the last line; what is above says at least where it was."""
+def test_markers_below_a_line_of_code_are_not_the_reason():
+    """They are the last line of a truncated traceback; the line above at least shows the code."""
     output = (
         'Traceback (most recent call last):\n  File "/app/src/shop/views.py", line 3, in page\n'
         "    return int(text)\n           ^^^~~~~~\n"
@@ -549,7 +549,7 @@ def test_the_marks_below_a_line_of_code_are_no_reason():
 
 
 @pytest.mark.parametrize("name", ADVISED)
-def test_cause_says_where_it_is_and_what_to_do(name):
+def test_cause_has_the_place_and_the_fix(name):
     output, wanted = ADVISED[name]
     assert cause(output) == wanted
 
@@ -568,7 +568,7 @@ def test_cause_says_where_it_is_and_what_to_do(name):
         ),
     ],
 )
-def test_a_library_that_is_not_there_when_a_package_is_imported(output, packages):
+def test_a_missing_shared_library_names_its_package(output, packages):
     assert packages in cause(output).partition("; ")[2]
 
 
@@ -641,6 +641,6 @@ ValueError: Unable to configure handler 'file'
 
 
 @pytest.mark.parametrize("name", IN_THE_CODE)
-def test_what_the_site_writes_inside_its_code(name):
+def test_a_file_that_the_site_writes_into_its_code_is_named(name):
     output, wanted = IN_THE_CODE[name]
     assert cause(output) == wanted

@@ -1,4 +1,4 @@
-"""Whether the application can be loaded. What the doctor says of each fault, word by word."""
+"""Whether the application can be loaded: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refuse(site, log, **unit):
     put(site.probes[0], answer=answer(500))
 
 
-# What the doctor says of REFUSED: the code, the status, the cause, the fix, the evidence.
+# The doctor's output for REFUSED: code, status, cause, fix, evidence.
 REFUSED_EXPORT = (
     "app.sandbox",
     "broken",
@@ -354,7 +354,7 @@ def test_fault_of_app_is_named(case):
     check(case)
 
 
-def test_a_project_that_its_own_user_may_not_read():
+def test_a_project_that_its_own_user_cannot_read():
     site, host = evidence()
     put(site.places, closed=denied("/srv/shop", 0o700, True))
     fault = faults_of(verdict(site, host))["app.chdir"]
@@ -362,7 +362,7 @@ def test_a_project_that_its_own_user_may_not_read():
     assert fault["fix"].startswith("fix of /srv/shop")
 
 
-def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
+def test_the_fix_of_an_unreadable_file_is_a_permission():
     site, host = evidence()
     site.inside.pop("app", None)
     error = "PermissionError: [Errno 13] Permission denied: '/srv/shop/.env'"
@@ -370,7 +370,7 @@ def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
     assert faults_of(verdict(site, host))["app.import"]["fix"].startswith("let shop use /srv/shop/.env")
 
 
-def test_an_ini_that_names_no_application():
+def test_an_ini_without_an_application():
     site, host = evidence()
     put(site, inside={}, managed=False)
     put(site.uwsgi, log="*** no python application found, check your startup logs for errors ***")

@@ -1,4 +1,4 @@
-"""Whether workers and timers run, of the live release. What the doctor says of each fault, word by word."""
+"""Whether workers and timers of the live release run: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHEN = {"next": "Fri 2026-11-27 07:00:00 UTC", "last": "Thu 2026-11-26 07:00:00 
 
 
 def background(site, celery=None, beat=None, timer=None, task=None, more=()):
-    """Workers and a timer that are well, but for what is given."""
+    """Return healthy workers and a timer, except for the given values."""
     units = [
         BackgroundUnit(CELERY, "celery", "2", "", LIVE, True, "active", "running", 0, 99.0),
         BackgroundUnit(BEAT, "beat", "", "", LIVE, True, "active", "running", 1, 99.0),
@@ -192,7 +192,7 @@ def test_fault_of_background_is_named(case):
     check(case)
 
 
-def test_what_is_well_is_seen():
+def test_healthy_units_are_in_the_evidence():
     site, host = evidence()
     drains = BackgroundUnit(OLD_WORKER.unit, "celery", "1", "", OLD, False, "deactivating", "stop-sigterm")
     gone = BackgroundUnit(OLD_WORKER.unit.replace("celery", "gone"), "gone", "1", "", OLD, False, "inactive", "dead")
@@ -211,10 +211,10 @@ def test_what_is_well_is_seen():
     assert hop_of(verdict(site, host), "background")["evidence"][-1].endswith("; runs now")
 
 
-# --- what is asked ---
+# --- units that are looked up ---
 
 
-def test_units_are_those_of_the_live_release_and_those_that_are_here(tmp_path, monkeypatch):
+def test_units_of_the_live_release_and_units_on_the_host_are_looked_up(tmp_path, monkeypatch):
     layout = Layout.under("shop", {"sites": str(tmp_path)})
     (tmp_path / "shop/releases" / LIVE).mkdir(parents=True)
     (tmp_path / "shop/current").symlink_to(f"releases/{LIVE}")
@@ -246,7 +246,7 @@ def test_units_are_those_of_the_live_release_and_those_that_are_here(tmp_path, m
     assert (old.wanted, old.release, old.log) == (False, OLD, "")
 
 
-def test_a_site_without_workers_is_not_asked_for(tmp_path, monkeypatch):
+def test_nothing_is_looked_up_for_a_site_without_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(look_background.ask, "run", None)
     layout = Layout.under("no-such-site-here", {"sites": str(tmp_path)})
     assert look_background.look_at_background(layout, 1.0) == Background("")

@@ -1,4 +1,4 @@
-"""What a client gets. What the doctor says of each fault, word by word."""
+"""What a client gets: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def missing_database(site):
 @pytest.mark.parametrize(
     ("status", "database", "follows"),
     [
-        # What the page does not need has not kept it from being served, nor from not being there.
+        # A database that the page does not need is not the cause of its status.
         (200, "degraded", None),
         (404, "degraded", ""),
         (413, "degraded", ""),
@@ -175,7 +175,7 @@ def missing_database(site):
         (503, "broken", "database"),
     ],
 )
-def test_a_database_is_the_cause_of_a_failing_application_alone(status, database, follows):
+def test_a_database_fault_is_only_the_cause_of_application_errors(status, database, follows):
     site, host = evidence()
     missing_database(site)
     put(site.entrances[0], answer=answer(status))
@@ -188,7 +188,7 @@ def test_a_database_is_the_cause_of_a_failing_application_alone(status, database
 @pytest.mark.parametrize(
     ("location", "right"), [("https://shop.example/", True), ("https://shop.example/login", False)]
 )
-def test_a_redirect_of_the_same_page_to_https_is_what_a_client_wants(location, right):
+def test_a_redirect_of_the_page_to_https_is_an_expected_answer(location, right):
     site, host = evidence()
     put(site, wanted_status=[200])
     [plain] = site.entrances

@@ -1,4 +1,4 @@
-"""Whether the database answers, can be written and is migrated. What the doctor says of each fault, word by word."""
+"""Whether the database answers, is writable and is migrated: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hang(site, after=1.9):
 
 
 def refuses(site, *words, kind="OperationalError", alias="default", **values):
-    """What the database says in place of an answer."""
+    """Let the database raise this error instead of answering."""
     name = "database" if alias == "default" else f"database {alias}"
     found = {**site.inside["database"], "alias": alias, **values}
     failed = {"at": "database", "alias": alias, "kind": kind, "error": f"{kind}: {words[0]}", "words": list(words)}
@@ -379,20 +379,20 @@ def test_a_project_without_a_database_is_healthy():
 
 
 @pytest.mark.parametrize("held", [Lock(99, 8, shared=True), Lock(99, 5)], ids=["of a reader", "on another file"])
-def test_a_lock_that_keeps_nobody_from_the_database_is_no_fault(held):
+def test_a_lock_that_does_not_block_the_database_is_no_fault(held):
     site, host = evidence()
     database(site)
     put(site.data, held=[held], seconds=2.6)
     assert faults_of(verdict(site, host)) == {}
 
 
-def test_what_is_not_writable_is_not_unreachable_as_well():
+def test_a_database_that_is_not_writable_is_not_reported_as_unreachable():
     site, host = evidence()
     refuses(site, "unable to open database file", **{**FILE, "folder_writable": False})
     assert set(faults_of(verdict(site, host))) == {"database.not-writable"}
 
 
-def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
+def test_a_missing_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     site, host = evidence()
     put(site.inside, tables={"dropped": ["shop_order"], "unmade": []})
     put(site.entrances[0], answer=answer(500))
@@ -401,7 +401,7 @@ def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     assert found["client.status"]["follows"] == "django" or not found["client.status"]["follows"]
 
 
-def test_a_file_that_systemd_opens_to_the_unit_alone_is_not_out_of_reach():
+def test_a_file_that_only_the_unit_can_see_is_not_reported_as_missing():
     site, host = evidence()
     database(site, "unable to open database file", exists=False, file_writable=None, blocked="/var/lib/private")
     put(site.places, own_state=True)

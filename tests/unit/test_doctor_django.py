@@ -1,4 +1,4 @@
-"""Django's settings, errors and slowness. What the doctor says of each fault, word by word."""
+"""Django's settings, errors and slow pages: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RAISED = (
 
 
 def limit(site, text):
-    """A read_timeout in the location of the site."""
+    """Add a read_timeout to the site's location."""
     site.chain[-1].block.append(dump.Directive(*text))
 
 
@@ -34,7 +34,7 @@ def silent(site, **more):
 
 def secure(site, *names):
     put(site.inside, facts={"secure": list(names)}, cookies={"trusted": False})
-    # nginx says nothing of https.
+    # nginx does not pass the scheme on.
     put(site.chain[-1], block=[given for given in site.chain[-1].block if "HTTPS" not in given.args])
 
 
@@ -465,7 +465,7 @@ CASES += doctor_logs.DJANGO
         ("http://shop.example:81", "http://shop.example", ""),
     ],
 )
-def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, sees, follows):
+def test_a_missing_scheme_from_nginx_is_the_cause_of_a_refused_origin(origin, sees, follows):
     site, host = evidence()
     settings(site, origins=[{"origin": origin, "sees": sees}])
     text = DUMP.replace("uwsgi_param HTTPS $https if_not_empty;", "").replace("listen 80", "listen 443 ssl")
@@ -488,9 +488,9 @@ def test_fault_of_django_is_named(case):
     ("error", "missing"),
     [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
 )
-def test_only_an_import_can_miss_a_module(error, missing):
+def test_only_an_import_can_report_a_missing_module(error, missing):
     if isinstance(error, NameError):
-        error.name = "x"  # as Python 3.10 and newer say it
+        error.name = "x"  # As Python 3.10 and newer print it.
     assert django_look.missing_module(error) == missing
 
 
@@ -509,11 +509,11 @@ def test_only_an_import_can_miss_a_module(error, missing):
         lambda site, host: put(site.inside["facts"], secure=["SECURE_SSL_REDIRECT", "CSRF_COOKIE_SECURE"]),
     ],
     ids=[
-        *("TLS", "PROXY protocol", "an https origin is trusted", "a header is believed", "a proxy is seen"),
-        *("nginx says https", "nginx believes a proxy", "another program at 443", "localhost", "the redirect is worse"),
+        *("TLS", "PROXY protocol", "an https origin is trusted", "a header is trusted", "a proxy is in front"),
+        *("HTTPS from nginx", "nginx trusts a proxy", "another program at 443", "localhost", "a worse fault"),
     ],
 )
-def test_secure_cookies_are_right_where_anything_shows_https(change):
+def test_secure_cookies_are_no_fault_if_anything_indicates_https(change):
     site, host = evidence()
     secure(site, *SECURE)
     change(site, host)
@@ -523,15 +523,15 @@ def test_secure_cookies_are_right_where_anything_shows_https(change):
 @pytest.mark.parametrize(
     "environment",
     [{"LANG": "C.UTF-8"}, {"LANG": "C", "LC_ALL": "en_US.utf8"}, {"LANG": "C", "PYTHONUTF8": "1"}, {}],
-    ids=["UTF-8", "LC_ALL wins", "Python is told", "nothing was read"],
+    ids=["UTF-8", "LC_ALL overrides", "PYTHONUTF8", "unknown"],
 )
-def test_a_locale_with_utf_8_is_right(environment):
+def test_a_locale_with_utf_8_is_no_fault(environment):
     site, host = evidence()
     locale(site, **environment)
     assert "django.locale" not in faults_of(verdict(site, host))
 
 
-def test_checks_of_https_matter_with_https_only():
+def test_checks_about_https_only_matter_with_https():
     site, host = evidence()
     put(site.inside, checks={"found": [{"id": "security.W012", "level": "warning", "text": "x"}]})
     assert "django.checks" not in faults_of(verdict(site, host))
@@ -539,7 +539,7 @@ def test_checks_of_https_matter_with_https_only():
     assert "django.checks" in faults_of(verdict(site, host))
 
 
-def test_what_nginx_answers_with_500_by_itself_is_not_djangos():
+def test_a_500_of_nginx_itself_is_not_reported_as_djangos():
     site, host = evidence()
     put(site.entrances[0], answer=answer(500))
     text = "2027/01/15 08:00:00 [alert] 9#9: *1 4 worker_connections are not enough while connecting to upstream"

@@ -1,4 +1,4 @@
-"""Disks and the clock. What the doctor says of each fault, word by word."""
+"""Disks and the clock: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 

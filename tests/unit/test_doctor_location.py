@@ -1,4 +1,4 @@
-"""What nginx does with a request. What the doctor says of each fault, word by word."""
+"""What nginx does with a request: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answer_with(site, text):
 
 
 def served(site, host, text, *files, outside=""):
-    """A server with this text answers; `files` are those of the disk, directories with a slash at their end."""
+    """Serve the site with this server; `files` are those on the disk, with a slash at the end of directories."""
     lines = f"# configuration file /n:\nhttp {{ {outside} server {{ server_name shop.example; {text} }} }}\n"
     put(host.nginx, config=dump.parse(lines))
     [server] = match.servers(host.nginx.config)

@@ -1,4 +1,4 @@
-"""Uploaded files. What the doctor says of each fault, word by word."""
+"""Uploaded files: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
