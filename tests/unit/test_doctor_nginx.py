@@ -1,4 +1,4 @@
-"""Whether nginx runs, its configuration, its ports, certificates. What the doctor says of each fault, word by word."""
+"""Whether nginx runs, its configuration, ports and certificates: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -388,7 +388,7 @@ def test_fault_of_nginx_is_named(case):
     "message", [TAKEN, 'nginx: [emerg] cannot load certificate key "/k": PEM_read_bio_PrivateKey() failed']
 )
 @pytest.mark.parametrize("runs", [True, False])
-def test_whatever_nginx_refuses_is_a_broken_configuration(message, runs):
+def test_any_refusal_of_nginx_is_a_broken_configuration(message, runs):
     site, host = evidence()
     refuse(host, message)
     if not runs:
@@ -399,7 +399,7 @@ def test_whatever_nginx_refuses_is_a_broken_configuration(message, runs):
     assert set(found) == {"nginx.config"} | ({"nginx.port-taken"} if message == TAKEN and not runs else set())
 
 
-def test_only_the_end_of_the_journal_says_why_nginx_did_not_start():
+def test_why_nginx_did_not_start_is_read_from_the_end_of_the_journal():
     site, host = evidence()
     stop(site, host, "\n".join([TAKEN, *["later"] * 15]))
     assert set(roots(verdict(site, host))) == {"nginx.stopped"}
@@ -414,7 +414,7 @@ def test_the_first_three_changed_files_are_named():
     assert fault["evidence"] == ["newer than the workers: /a, /b, /c"]
 
 
-def test_a_password_of_nginx_is_no_fault_of_what_is_behind_it():
+def test_a_401_of_nginx_itself_is_no_fault_of_the_application():
     site, host = evidence()
     closed(site, host, 401)
     assert roots(verdict(site, host)) == {}
@@ -423,14 +423,14 @@ def test_a_password_of_nginx_is_no_fault_of_what_is_behind_it():
     assert {"client.status", "static.status", "media.status"} <= set(faults_of(verdict(site, host)))
 
 
-def test_an_application_that_cannot_serve_is_not_in_maintenance():
+def test_a_503_of_the_application_is_not_reported_as_maintenance():
     site, host = evidence()
     put(site, wanted_status=[200])
     put(site.entrances[0], answer=answer(503))
     assert set(roots(verdict(site, host))) == {"client.status"}
 
 
-def test_an_nginx_that_nobody_started_by_its_unit_is_not_told_to_be_disabled():
+def test_an_nginx_that_runs_without_its_unit_is_not_reported_as_disabled():
     site, host = evidence()
     disable(host)
     put(host.nginx.master, unit="")

@@ -1,4 +1,4 @@
-"""The way to what is behind nginx. What the doctor says of each fault, word by word."""
+"""The socket between nginx and the application: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -501,7 +501,7 @@ def test_fault_of_socket_is_named(case):
     check(case)
 
 
-def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
+def test_the_fix_of_a_missing_link_to_the_live_release_is_a_run():
     site, host = evidence()
     current = site.layout.current
     put(site.probes[0], address=f"unix:{current}/uwsgi.sock", exists=False, answer=None, connect_error="ENOENT")
@@ -513,7 +513,7 @@ def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
     assert "there is no socket" in faults_of(verdict(site, host))["socket.missing"]["cause"]
 
 
-def test_a_stale_socket_beside_another_one_is_told_with_that():
+def test_a_stale_socket_is_reported_with_the_socket_in_use():
     site, host = evidence()
     put(site.probes[0], answer=None, connect_error="ECONNREFUSED")
     put(site.uwsgi, listens=["unix:/run/x/shop/other.sock"])

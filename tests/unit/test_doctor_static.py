@@ -1,4 +1,4 @@
-"""Static files. What the doctor says of each fault, word by word."""
+"""Static files: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -324,9 +324,9 @@ def test_fault_of_static_is_named(case):
         lambda site: put(site.inside["assets"], seen=0),
         lambda site: put(site.inside["files"], static_url="https://cdn.example/s/"),
     ],
-    ids=["nginx serves another directory", "nobody serves any", "nothing was compared", "another host has them"],
+    ids=["nginx serves another directory", "nothing is served", "nothing was compared", "another host serves them"],
 )
-def test_nothing_is_said_of_files_that_no_client_gets(change):
+def test_files_that_no_client_requests_are_not_reported(change):
     site, host = evidence()
     assets(site, missing=["n.css"], missing_many=1)
     change(site)

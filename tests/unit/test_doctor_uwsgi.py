@@ -1,4 +1,4 @@
-"""Whether uWSGI runs, and whether a worker is free. What the doctor says of each fault, word by word."""
+"""Whether uWSGI runs, and whether a worker is free: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def workers(*paths):
 
 
 def down(site, start=None, log="", unit=None, **server):
-    """Nothing of a hand-made site runs; `server` is what was found out about what would start it."""
+    """Return a change: nothing runs of a site set up by hand; `server` is what would start it."""
     kind = start.kind if start else "uwsgi"
     put(site, managed=False, server=Serving(kind, {"uwsgi": "uWSGI"}.get(kind, kind), start, **server))
     put(site.uwsgi, master=None, log=log, unit=unit or (start.unit if start else {}))
@@ -491,13 +491,13 @@ CASES = [
 CASES += doctor_logs.UWSGI
 
 
-def test_what_was_corrected_a_moment_ago_and_answers_is_well():
+def test_a_site_that_was_fixed_a_moment_ago_and_answers_is_healthy():
     site, host = evidence()
     put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1))
     assert verdict(site, host)["status"] == "ok"
 
 
-def test_a_large_request_of_the_doctor_itself_hurts_nobody():
+def test_a_large_request_of_the_doctor_itself_is_not_reported():
     site, host = evidence()
     put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
@@ -512,7 +512,7 @@ def test_fault_of_uwsgi_is_named(case):
 
 
 @pytest.mark.parametrize("kind", ["http", ""])
-def test_who_answers_in_another_protocol_is_not_busy(kind):
+def test_a_server_with_another_protocol_is_not_reported_as_busy(kind):
     site, host = evidence()
     silent(site, kind=kind)
     found = faults_of(verdict(site, host))
@@ -520,7 +520,7 @@ def test_who_answers_in_another_protocol_is_not_busy(kind):
     assert ("socket.protocol" in found) is bool(kind)
 
 
-def test_one_worker_that_is_free_is_enough():
+def test_workers_are_not_busy_if_one_is_idle():
     site, host = evidence()
     silent(site)
     put(site.uwsgi, stats={"workers": [{"status": "busy"}, {"status": "idle"}]})
@@ -538,7 +538,7 @@ def test_one_worker_that_is_free_is_enough():
         (["127.0.0.1:8001"], "", True),
     ],
 )
-def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
+def test_workers_are_only_busy_if_they_listen_on_the_socket(listens, owner, busy):
     site, host = evidence()
     silent(site, owner=owner)
     put(site.uwsgi, listens=listens)
@@ -548,14 +548,14 @@ def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
 
 
 @pytest.mark.parametrize(("where", "busy"), [("0.0.0.0:8001", True), ("0.0.0.0:8002", False)])
-def test_the_same_at_a_port(where, busy):
+def test_workers_are_only_busy_if_they_listen_on_the_port(where, busy):
     site, host = evidence()
     silent(site, address="127.0.0.1:8001", real="", owner="uwsgi")
     put(site.uwsgi, listens=[where])
     assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
 
 
-def test_a_program_that_nobody_knows_is_no_slow_application():
+def test_an_unknown_program_is_not_reported_as_a_slow_application():
     site, host = evidence()
     silent(site, owner="python3 x")
     put(site.uwsgi, master=None)
@@ -565,7 +565,7 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     assert found["socket.silent"]["fix"].startswith("stop that program, and start the site's server there; or correct")
 
 
-def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():
+def test_a_unit_with_protect_home_cannot_start_a_program_in_home():
     site, host = evidence()
     unit = {
         "Id": "shop.service",
