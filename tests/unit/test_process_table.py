@@ -1,4 +1,4 @@
-"""What /proc has in cases that a test machine does not offer by itself: odd names, foreign descriptors, no rights."""
+"""Unusual contents of /proc that a test machine does not have: odd names, foreign descriptors, missing rights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Table:
         self.write(f"{pid}/cgroup", cgroup)
 
     def listening(self, inode, pids=()):
-        """A unix socket on /s that these processes hold."""
+        """Return a unix socket on /s that these processes hold."""
         line = f"0: 00000002 00000000 00010000 0001 01 {inode} /s"
         self.write("net/unix", f"Num RefCount Protocol Flags Type St Inode Path\n{line}\n")
         for pid in pids:
@@ -67,7 +67,7 @@ def test_the_unit_is_the_last_part_that_names_a_service(table, cgroup, unit):
     assert table.all()[1].unit == unit
 
 
-def test_processes_are_told_apart_and_shown(table):
+def test_processes_are_recognised_and_described(table):
     table.add(10, name="a) b (c", command="/v/bin/python3\0-m\0x y\0", ticks=os.sysconf("SC_CLK_TCK") * 3, groups="5 6")
     table.add(11, name="kthreadd", command="")
     table.add(12, command="x" * 100 + "\0")
@@ -99,7 +99,7 @@ def test_without_a_boot_time_processes_are_old(table):
         ("tcp6", "B80D0120000000000000000001000000:0001", "[2001:db8::1]:1"),
     ],
 )
-def test_addresses_are_read_as_the_kernel_writes_them(table, file, address, wanted):
+def test_addresses_are_parsed_in_the_kernels_format(table, file, address, wanted):
     table.write(
         f"net/{file}",
         f"head\n 0: {address} 0:0 0A 00000000:0000000A 00:0 0 0 0 7 1\n 1: {address} 0:0 06 0:0 0 0 0 0 8\n",
@@ -120,7 +120,7 @@ def test_every_process_that_holds_a_socket_is_named(table):
     assert table.owners() == [[]]
 
 
-def test_a_descriptor_of_another_socket_is_none_of_it(table):
+def test_descriptors_of_other_sockets_are_ignored(table):
     table.add(1)
     table.listening(700)
     (table.folder / "1/fd").mkdir()
