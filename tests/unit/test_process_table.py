@@ -129,14 +129,14 @@ def test_descriptors_of_other_sockets_are_ignored(table):
     assert table.owners(pids=table.all()) == [[]]
 
 
-def test_a_process_that_ends_meanwhile_holds_nothing(table):
+def test_a_process_that_ends_in_the_meantime_holds_nothing(table):
     table.add(1)
     table.listening(700)
     assert table.owners(pids=table.all()) == [[]]
 
 
 @pytest.mark.parametrize(("name", "owners"), [("uwsgi", [1]), ("uWSGI worker", [1]), ("nginx", [])])
-def test_where_root_may_not_look_a_uwsgi_looks_itself(table, monkeypatch, name, owners):
+def test_sockets_that_root_cannot_see_are_read_as_the_user_of_a_uwsgi(table, monkeypatch, name, owners):
     """As in a container without CAP_SYS_PTRACE."""
     table.add(1, name=name)
     table.listening(700, pids=[1])
@@ -161,7 +161,7 @@ def test_where_root_may_not_look_a_uwsgi_looks_itself(table, monkeypatch, name, 
 
 
 @pytest.mark.parametrize("answer", [None, "PermissionError: [Errno 13] Permission denied"])
-def test_an_answer_that_is_no_list_names_nobody(table, monkeypatch, answer):
+def test_an_invalid_result_of_a_child_names_no_process(table, monkeypatch, answer):
     table.add(1)
     table.listening(700, pids=[1])
     found = table.all()
@@ -183,7 +183,7 @@ def test_an_answer_that_is_no_list_names_nobody(table, monkeypatch, answer):
         ("", "PermissionError", {}, "/srv"),
     ],
 )
-def test_details_that_root_may_not_read_come_from_the_process_own_user(
+def test_details_that_root_cannot_read_are_read_as_the_processs_own_user(
     table, monkeypatch, environ, seen, environment, cwd
 ):
     table.add(1)
@@ -201,7 +201,7 @@ def test_details_that_root_may_not_read_come_from_the_process_own_user(
     assert (process.environment, process.cwd) == (environment, cwd)
 
 
-def test_a_working_directory_that_is_hidden_is_asked_for(table, monkeypatch):
+def test_a_hidden_working_directory_is_read_as_the_user(table, monkeypatch):
     table.add(1)
     table.write("1/environ", "A=1\0")
     process = table.all()[1]
@@ -210,11 +210,11 @@ def test_a_working_directory_that_is_hidden_is_asked_for(table, monkeypatch):
     assert (process.environment, process.cwd) == ({"A": "1"}, "/seen")
 
 
-def test_a_child_without_an_answer_is_none():
+def test_a_child_without_a_result_returns_none():
     assert processes.run_as(OWN, lambda: os._exit(3)) is None
 
 
-def test_a_child_leaves_nothing_behind(monkeypatch):
+def test_no_child_process_is_left(monkeypatch):
     children, fork = [], os.fork
 
     def noted():
@@ -231,7 +231,7 @@ def test_a_child_leaves_nothing_behind(monkeypatch):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_a_child_has_the_groups_of_whom_it_is_and_no_others():
+def test_a_child_has_exactly_the_groups_of_its_user():
     assert processes.run_as(
         Identity(64123, 64124, (64125, 64126)), lambda: [*os.getgroups(), os.getgid(), os.getuid()]
     ) == [*(64125, 64126, 64124, 64123)]
