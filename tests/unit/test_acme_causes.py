@@ -62,7 +62,7 @@ CHALLENGES = {
         Seen((), (OWN,)),
         "shop.example.com has no address in DNS",
     ),
-    "servers of DNS": (
+    "no answer of the DNS servers": (
         "dns",
         "DNS problem: SERVFAIL looking up A for shop.example.com - the domain's nameservers may be malfunctioning",
         HERE,
@@ -74,13 +74,13 @@ CHALLENGES = {
         HERE,
         "the DNS servers of shop.example.com do not answer as they should (broken delegation or DNSSEC",
     ),
-    "elsewhere, refused": (
+    "another host, refused": (
         "connection",
         f"{OTHER}: Fetching {URL}: Connection refused",
         Seen((OTHER,), (OWN,)),
         f"shop.example.com leads to {OTHER}, and this host has {OWN}; correct its A and AAAA records",
     ),
-    "elsewhere, 404": (
+    "another host, 404": (
         "unauthorized",
         f"{OTHER}: Invalid response from {URL}: 404",
         Seen((OTHER,), (OWN,), "200 of nginx", "404 of Apache"),
@@ -92,7 +92,7 @@ CHALLENGES = {
         HERE,
         f"port 80 of shop.example.com ({OWN}) is closed: the connection is refused",
     ),
-    "closed, although DNS here says otherwise": (
+    "closed, and DNS differs on this host": (
         "connection",
         f"{OWN}: Fetching {URL}: Connection refused",
         Seen((OTHER,), (OWN,)),
@@ -128,7 +128,7 @@ CHALLENGES = {
         Seen((OWN, SIX), (OWN,)),
         f"the AAAA record of shop.example.com leads to {SIX}, where port 80 does not answer; remove the record",
     ),
-    "AAAA of another host": (
+    "AAAA record of another host": (
         "unauthorized",
         f"{SIX}: Invalid response from {URL}: 404",
         Seen((OWN, SIX), (OWN,)),
@@ -219,7 +219,7 @@ CHALLENGES = {
         HERE,
         "the CA found no TXT record _acme-challenge.shop.example.com: the command or plugin",
     ),
-    "NXDOMAIN of TXT": (
+    "NXDOMAIN for the TXT record": (
         "dns",
         "DNS problem: NXDOMAIN looking up TXT for _acme-challenge.shop.example.com - check that a DNS record exists",
         HERE,
@@ -275,7 +275,7 @@ BEFORE = {
         ),
         "a rate limit of the CA, until 2026-12-01 10:20:30 UTC: Error creating new order :: too many certificates (5)",
     ),
-    "rate limit of failures": (
+    "rate limit of failed challenges": (
         unexpected(
             'Error creating new order :: too many failed authorizations (5) for "shop.example.com" in the last 1h0m0s, '
             "retry after 2026-11-26 12:00:00 UTC: see https://letsencrypt.org/docs/rate-limits/"
@@ -320,7 +320,7 @@ BEFORE = {
         ),
         "the directory at ca.example.net:14000 does not answer this host: timed out",
     ),
-    "a directory without a name in DNS": (
+    "a directory whose name is not in DNS": (
         no_directory("Failed to establish a new connection: [Errno -2] Name or service not known"),
         "the name of the directory, ca.example.net, has no address in the DNS of this host",
     ),
@@ -349,7 +349,7 @@ BEFORE = {
         f"registration again.\n{ASK}\n",
         "the CA refuses the e-mail address ops@example; correct tls.acme.email",
     ),
-    "an account that the CA forgot": (
+    "an account that the CA no longer has": (
         unexpected(
             'Unable to validate JWS :: Account "https://ca.example.net/acct/1" not found'.replace(
                 "not found", "does not exist"
@@ -375,7 +375,7 @@ BEFORE = {
         "tls.acme.challenge.dns.credentials is not what the plugin expects: Missing property in credentials configuration "
         'file /etc/sites/shop/tls/acme/credentials.ini: * Property "dns_cloudflare_api_token" not found',
     ),
-    "the plugin's own failure": (
+    "a failure of the plugin": (
         f"Error determining zone_id: 6003 Invalid request headers. Please confirm that you have supplied valid\n{ASK}\n",
         "the DNS plugin of certbot failed: Error determining zone_id: 6003 Invalid request headers",
     ),
@@ -385,7 +385,7 @@ BEFORE = {
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
         "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 2: the zone is locked",
     ),
-    "a hook that said nothing": (
+    "a hook without output": (
         "Hook '--manual-auth-hook' for shop.example.com reported error code 127\n"
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
         "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it printed nothing",
@@ -394,7 +394,7 @@ BEFORE = {
         unexpected('Error creating new order :: Invalid profile requested :: profile "short" not recognized'),
         "the CA refuses the profile of tls.acme.profile: Error creating new order",
     ),
-    "a name of no CA": (
+    "a name that no CA accepts": (
         unexpected(
             'Error creating new order :: Cannot issue for "shop.local": Domain name does not end with a valid public suffix '
             "(TLD)"

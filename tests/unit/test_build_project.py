@@ -75,7 +75,7 @@ PROJECTS = {
         },
         {"chdir": ".", "settings_module": "config.settings.production", "wsgi": "config.wsgi:application"},
     ),
-    "development settings alone": (
+    "only development settings": (
         {"manage.py": "", "a/wsgi.py": setdefault("a.settings.local"), "a/settings/local.py": ""},
         {"chdir": ".", "settings_module": "a.settings.local", "wsgi": "a.wsgi:application"},
     ),
@@ -92,7 +92,7 @@ PROJECTS = {
         },
         {"chdir": ".", "settings_module": "a.settings.production", "wsgi": "a.wsgi:application"},
     ),
-    "other settings stay": (
+    "other settings are kept": (
         {"manage.py": "", "a/wsgi.py": setdefault("a.settings.staging"), "a/settings/production.py": ""},
         {"chdir": ".", "settings_module": "a.settings.staging", "wsgi": "a.wsgi:application"},
     ),

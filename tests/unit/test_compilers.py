@@ -94,7 +94,7 @@ FAILURES = {
         "jpeg",
         "libjpeg-dev, zlib1g-dev, libfreetype-dev, libtiff-dev, libwebp-dev, libopenjp2-7-dev",
     ),
-    "one that is in no table": (
+    "a package that is in no table": (
         "something==1",
         "x.c:1:10: fatal error: libmemcached/memcached.h: No such file or directory",
         "libmemcached/memcached.h",

@@ -55,12 +55,12 @@ REFUSED_EXPORT = (
 )
 CASES = [
     Case(
-        "a page that writes where the sandbox does not let it",
+        "a page that writes where the sandbox forbids it",
         lambda site, host: refuse(site, REFUSED),
         *REFUSED_EXPORT,
     ),
     Case(
-        "a path of the sandbox that is not there",
+        "a missing path of the sandbox",
         lambda site, host: (refuse(site, NO_NAMESPACE), put(site.uwsgi, master=None, workers=[])),
         "app.sandbox",
         "broken",
@@ -69,7 +69,7 @@ CASES = [
         (NO_NAMESPACE.splitlines()[0],),
     ),
     Case(
-        "a start that writes where the sandbox does not let it, seen while it is started once more",
+        "a start that writes where the sandbox forbids it, during a restart",
         lambda site, host: (
             put(site.uwsgi, log=REFUSED, unit={"Id": UNIT, "ProtectSystem": "strict", "ActiveState": "activating"}),
             put(site.probes[0], answer=None, failure="there is no such socket"),
@@ -77,7 +77,7 @@ CASES = [
         *REFUSED_EXPORT,
     ),
     Case(
-        "an ini that is not there",
+        "a missing ini",
         lambda site, host: (
             put(site.uwsgi.options, missing=["/srv/gone.ini"]),
             put(site.uwsgi, command=["uwsgi", "/srv/gone.ini"]),
@@ -108,7 +108,7 @@ CASES = [
         ),
     ),
     Case(
-        "a package that lies elsewhere",
+        "a package in another directory",
         lambda site, host: (
             fail(site, "No module named 'shop'", missing="shop"),
             put(site.places, package=False, package_elsewhere="/srv/code/inner"),
@@ -179,7 +179,7 @@ CASES = [
         ("No module named 'django'",),
     ),
     Case(
-        "no such module",
+        "a missing module",
         lambda site, host: fail(site, "No module named 'shop'", missing="shop"),
         "app.module",
         "broken",
@@ -194,7 +194,7 @@ CASES = [
         ),
     ),
     Case(
-        "no such module, in a package that is there",
+        "a missing module in an existing package",
         lambda site, host: (
             fail(site, "No module named 'shop.wsgi'", missing="shop.wsgi"),
             put(site.places, package_elsewhere="/x"),
@@ -213,7 +213,7 @@ CASES = [
         ),
     ),
     Case(
-        "no such callable",
+        "a missing callable",
         lambda site, host: fail(site, "module 'shop.wsgi' has no attribute 'application'"),
         "app.module",
         "broken",
@@ -261,7 +261,7 @@ CASES = [
         ("ValueError: not today",),
     ),
     Case(
-        "a package that is missing",
+        "a missing package",
         lambda site, host: fail(site, "No module named 'nosuch'", missing="nosuch", where="/a.py:1"),
         "app.import",
         "broken",
@@ -273,7 +273,7 @@ CASES = [
         ("No module named 'nosuch' at /a.py:1",),
     ),
     Case(
-        "loads now",
+        "the application can be loaded now",
         lambda site, host: (
             put(site.uwsgi, log="ImportError: no shop\n*** no python application found, check your startup logs ***"),
             put(site.uwsgi, unit={"Id": "shop.service"}),
@@ -286,7 +286,7 @@ CASES = [
         ("no python application found, check your startup logs ***", "ImportError: no shop"),
     ),
     Case(
-        "only the log knows",
+        "an error that is only in the log",
         lambda site, host: (unloaded(site), put(site.uwsgi, log=LOG)),
         "app.import",
         "broken",
@@ -304,7 +304,7 @@ CASES = [
         ),
     ),
     Case(
-        "only the log knows, without a traceback",
+        "an error that is only in the log, without a traceback",
         lambda site, host: (
             unloaded(site),
             put(site.uwsgi, log="no python application found, check your startup logs"),
@@ -319,7 +319,7 @@ CASES = [
         ("no python application found, check your startup logs",),
     ),
     Case(
-        "an interpreter that fails",
+        "a failing interpreter",
         lambda site, host: put(site, inside={}, inside_error="Permission denied"),
         "app.interpreter",
         "unknown",
@@ -328,7 +328,7 @@ CASES = [
         (),
     ),
     Case(
-        "no module named",
+        "no module in the configuration",
         lambda site, host: put(site, inside={}),
         "app.unseen",
         "unknown",
@@ -337,7 +337,7 @@ CASES = [
         (),
     ),
     Case(
-        "no time",
+        "a time limit",
         lambda site, host: put(site, inside={"python": {}}, inside_timed_out=True),
         "app.unseen",
         "unknown",

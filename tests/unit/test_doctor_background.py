@@ -40,7 +40,7 @@ STRICT = {"ProtectSystem": "strict", "ProtectHome": "yes"}
 SANDBOX_LOG = "OSError: [Errno 30] Read-only file system: '/srv/beat/schedule'\n"
 CASES = [
     Case(
-        "a worker that was stopped",
+        "a stopped worker",
         lambda site, host: background(site, celery={"state": "inactive", "substate": "dead"}),
         "background.worker-stopped",
         "broken",
@@ -49,7 +49,7 @@ CASES = [
         (f"{CELERY}: inactive/dead, 0 restarts",),
     ),
     Case(
-        "a worker that was masked",
+        "a masked worker",
         lambda site, host: background(site, celery={"state": "inactive", "substate": "dead", "masked": True}),
         "background.worker-stopped",
         "broken",
@@ -57,7 +57,7 @@ CASES = [
         f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or pyweb.stack.site",
     ),
     Case(
-        "a worker that failed and is not started again",
+        "a failed worker that is not restarted",
         lambda site, host: background(
             site, beat={"state": "failed", "substate": "failed", "log": TRACEBACK, "status": "1"}
         ),
@@ -67,7 +67,7 @@ CASES = [
         f"systemctl start '{BEAT}', or pyweb.stack.site",
     ),
     Case(
-        "a worker that its sandbox ends",
+        "a worker killed by its sandbox",
         lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG, "sandbox": STRICT}),
         "background.sandbox",
         "broken",
@@ -76,7 +76,7 @@ CASES = [
         (f"{BEAT}: activating/auto-restart", SANDBOX_LOG.strip()),
     ),
     Case(
-        "a timer whose sandbox refused what it does",
+        "a timer whose sandbox refused an action",
         lambda site, host: background(site, task={"state": "failed", "log": SANDBOX_LOG, "sandbox": STRICT}),
         "background.sandbox",
         "degraded",
@@ -84,7 +84,7 @@ CASES = [
         "web_sites[].timers.digest.unit: {ReadWritePaths: /srv/beat}, if the site should be allowed to do that",
     ),
     Case(
-        "the same words of a worker without a sandbox",
+        "the same error of a worker without a sandbox",
         lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG}),
         "background.worker-restarting",
         "broken",
@@ -95,7 +95,7 @@ CASES = [
         ),
     ),
     Case(
-        "a worker that waits for its next start",
+        "a worker that waits for its next restart",
         lambda site, host: background(
             site, beat={"state": "activating", "substate": "auto-restart", "restarts": 7, "log": "no broker\n"}
         ),
@@ -109,7 +109,7 @@ CASES = [
         (f"{BEAT}: activating/auto-restart, 7 restarts", "no broker"),
     ),
     Case(
-        "a worker that was just started again, once more",
+        "a worker that was just restarted, again",
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "3"}),
         "background.worker-restarting",
         "broken",
@@ -120,7 +120,7 @@ CASES = [
         ),
     ),
     Case(
-        "a worker that has just begun once more, and wrote nothing",
+        "a worker that has just been restarted, without output",
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "0"}),
         "background.worker-restarting",
         "broken",
@@ -140,7 +140,7 @@ CASES = [
         (f"{OLD_WORKER.unit}: active/running, 0 restarts",),
     ),
     Case(
-        "a timer that runs what another release has",
+        "a timer of another release",
         lambda site, host: background(site, task={"release": OLD}),
         "background.other-release",
         "degraded",
@@ -157,7 +157,7 @@ CASES = [
         "pyweb.stack.site runs exactly the workers and timers of the live release",
     ),
     Case(
-        "a timer that was stopped",
+        "a stopped timer",
         lambda site, host: background(site, timer={"state": "inactive", "substate": "dead"}),
         "background.timer-stopped",
         "broken",

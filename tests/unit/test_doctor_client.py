@@ -102,7 +102,7 @@ CASES = [
         ("GET http://shop.example/ at 192.0.2.1 -> 507 Full in 0.10 s",),
     ),
     Case(
-        "a port that is not the usual one",
+        "an unusual port",
         lambda site, host: put(site.entrances[0], port=8080, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
@@ -112,7 +112,7 @@ CASES = [
         ("firewalld.closed", "nginx.not-listening"),
     ),
     Case(
-        "TLS at its usual port",
+        "TLS at its default port",
         lambda site, host: put(site.entrances[0], port=443, tls=True, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
@@ -122,7 +122,7 @@ CASES = [
         ("firewalld.closed", "nginx.not-listening"),
     ),
     Case(
-        "nobody listens",
+        "nothing listens",
         lambda site, host: put(site.entrances[0], answer=None, failure="Connection refused", errno=111),
         "client.no-connection",
         "broken",

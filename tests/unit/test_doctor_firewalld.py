@@ -110,7 +110,7 @@ CASES = [
         ("iptables, table filter, chain INPUT: -A INPUT -p tcp --dport 80 -j DROP",),
     ),
     Case(
-        "iptables lets an office in",
+        "iptables accepts the addresses of an office",
         filtered("-i lo -j ACCEPT", "-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"),
         "firewalld.limited",
         "advice",

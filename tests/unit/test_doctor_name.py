@@ -56,7 +56,7 @@ CASES = [
         ("server_name: none",),
     ),
     Case(
-        "a more specific address wins",
+        "a more specific address has precedence",
         lambda site, host: put(site.entrances[0], server=OTHER),
         "name.other-server",
         "broken",
@@ -101,7 +101,7 @@ CASES = [
         ("getent ahosts shop.com: 198.51.100.1",),
     ),
     Case(
-        "a name that the resolver does not know",
+        "a name that cannot be resolved",
         lambda site, host: (rename(host, "shop.com"), put(site, domains=["shop.com"], resolved={"shop.com": ""})),
         "name.elsewhere",
         "unknown",

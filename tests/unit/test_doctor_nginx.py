@@ -71,7 +71,7 @@ CASES = [
         ),
     ),
     Case(
-        "the same at a start",
+        "a listen on IPv6 without IPv6, at a start",
         lambda site, host: (stop(site, host, NO_IPV6, "failed"), put(host, ipv6=True)),
         "nginx.ipv6",
         "broken",
@@ -130,7 +130,7 @@ CASES = [
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
-        "a broken configuration in a file of a run's",
+        "a broken configuration in a managed file",
         lambda site, host: (refuse(host, UNKNOWN_WORD), put(host.nginx, ours="/etc/nginx/a.conf")),
         "nginx.config",
         "degraded",
@@ -150,7 +150,7 @@ CASES = [
         "systemctl enable nginx",
     ),
     Case(
-        "nginx is disabled, on a host of somebody else's",
+        "nginx is disabled, on a host that is not managed",
         lambda site, host: (disable(host), put(site, managed=False)),
         "nginx.not-enabled",
         "advice",
@@ -158,7 +158,7 @@ CASES = [
         "systemctl enable nginx",
     ),
     Case(
-        "a broken configuration without a word",
+        "a broken configuration without an error message",
         lambda site, host: put(host.nginx, tested=Ran(1)),
         "nginx.config",
         "degraded",
@@ -180,7 +180,7 @@ CASES = [
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
-        "a port that is taken, says the log",
+        "a port in use, according to the log",
         lambda site, host: stop(site, host, TAKEN, "failed"),
         "nginx.port-taken",
         "broken",
@@ -189,7 +189,7 @@ CASES = [
         ("bind() to 0.0.0.0:80 failed (98: Address already in use)",),
     ),
     Case(
-        "a port that is taken, by a known program",
+        "a port in use by a known program",
         lambda site, host: (
             stop(site, host),
             put(host, listeners=[Listener("0.0.0.0:80", 1)], holders={80: "httpd (pid 7, root)"}),
@@ -221,7 +221,7 @@ CASES = [
         "systemctl unmask nginx && systemctl start nginx",
     ),
     Case(
-        "nginx cannot start, for a drop-in",
+        "a drop-in that prevents nginx from starting",
         lambda site, host: (
             stop(site, host),
             put(
@@ -281,7 +281,7 @@ CASES = [
         ("TLS to 192.0.2.1:80 for shop.example: certificate is not yet valid",),
     ),
     Case(
-        "a certificate of another name",
+        "a certificate for another name",
         lambda site, host: tls(site, "Hostname mismatch, certificate is not valid for 'x'."),
         "nginx.certificate-name",
         "broken",
@@ -299,7 +299,7 @@ CASES = [
         ("TLS to 192.0.2.1:80 for shop.example: unsuitable certificate purpose",),
     ),
     Case(
-        "a certificate that nobody knows the place of",
+        "a certificate whose file is unknown",
         lambda site, host: put(site.entrances[0], tls=True, certificate="certificate has expired"),
         "nginx.certificate-expired",
         "broken",
@@ -335,7 +335,7 @@ CASES = [
         ("newer than the workers: /a, /b, /c",),
     ),
     Case(
-        "temporary files",
+        "temporary files of requests",
         lambda site, host: put(
             site.directives, temporaries=[Temporary("client_body_temp_path", "/t", "", "t is closed", "chmod o+x /t")]
         ),

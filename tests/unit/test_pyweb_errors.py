@@ -268,8 +268,8 @@ LOGGINGS = {
     "json": lambda: [stream("stderr", Json())],
     "memory": lambda: [logging.handlers.MemoryHandler(1, target=stream("stderr"))],
     "queue": lambda: [queued("listener")],
-    "queue of a class of its own": lambda: [queued("_listener")],
-    "a file that is stderr": lambda: [logging.FileHandler("/dev/stderr")],
+    "queue of another class": lambda: [queued("_listener")],
+    "stderr opened as a file": lambda: [logging.FileHandler("/dev/stderr")],
 }
 
 

@@ -233,8 +233,8 @@ HIDDEN = {
     "the database's URL": "postgres://shop:data%40base!@db/shop",
     "the database's user and password": "shop:data%40base!",
     "the database's password": "data%40base!",
-    "the password as the server gets it": "data@base!",
-    "a line of a key": "MIIEvQIBADANBgkqhkiG",
+    "the decoded password": "data@base!",
+    "one line of a key": "MIIEvQIBADANBgkqhkiG",
 }
 
 
