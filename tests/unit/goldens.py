@@ -87,4 +87,4 @@ def check(name, text):
     golden = path.read_text(encoding="utf-8")
     if text != golden:
         difference = difflib.unified_diff(golden.splitlines(), text.splitlines(), str(path), "now", lineterm="")
-        pytest.fail("\n".join(["UPDATE_GOLDEN=1 writes the file anew:", *difference]), pytrace=False)
+        pytest.fail("\n".join(["UPDATE_GOLDEN=1 rewrites the file:", *difference]), pytrace=False)

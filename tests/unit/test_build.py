@@ -578,7 +578,7 @@ def test_sealing_keeps_executable_files_and_removes_rights_of_others(tmp_path):
 
 
 @AS_ROOT
-def test_a_static_link_that_leads_out_of_the_site_is_not_owned_by_root(tmp_path):
+def test_a_static_link_out_of_the_site_is_not_owned_by_root(tmp_path):
     """nginx only follows a link to a file with the same owner, and root owns many files that only nginx may read."""
     build = tmp_path / "shop/builds/1"
     write(tmp_path / "shop/virtualenvs/1", {"admin.css": ""})

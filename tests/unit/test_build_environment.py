@@ -106,7 +106,7 @@ def test_entry_is_searched_where_modules_are_imported_from(tmp_path):
     assert found == ("web/src/shop/asgi.py", "import dotenv\ndotenv.load_dotenv()")
 
 
-def test_a_link_that_leads_out_of_the_source_is_not_read(tmp_path):
+def test_a_link_out_of_the_source_is_not_read(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "outside.py").write_text("import dotenv\ndotenv.load_dotenv()\n")
     (tmp_path / "code/manage.py").symlink_to(tmp_path / "outside.py")

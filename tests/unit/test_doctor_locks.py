@@ -37,7 +37,7 @@ HOLD = (
 )
 
 
-def test_locks_of_sqlite_are_told_from_others():
+def test_locks_of_sqlite_are_distinguished_from_others():
     found = look_locks.sqlite_locks(TEXT)
     assert found == [Lock(11, 7), Lock(12, 7), Lock(13, 7, shared=True), Lock(14, 8), Lock(-1, 9)]
     assert look_locks.sqlite_locks("") == []

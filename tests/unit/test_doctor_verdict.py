@@ -239,7 +239,7 @@ def test_an_unknown_hop_has_no_consequences():
     assert attributed("client.status broken", "app.unseen unknown")["client.status"] == ""
 
 
-def test_a_fault_is_no_consequence_of_its_own_hop_unless_the_register_names_one():
+def test_a_fault_is_not_a_consequence_of_its_own_hop_unless_the_register_names_one():
     # nginx.stopped names nginx.config; socket.silent names the hop uwsgi, which is not its own.
     assert attributed("nginx.stopped broken", "nginx.config broken") == {"nginx.stopped": "nginx", "nginx.config": ""}
     assert attributed("client.no-answer broken", "client.status broken") == {

@@ -228,13 +228,13 @@ def test_the_record_of_others_does_not_change_a_second_run():
         ),
     ],
 )
-def test_firewalld_is_not_started_beside_another_packet_filter(packet_filters, note):
+def test_firewalld_is_not_started_with_another_packet_filter(packet_filters, note):
     found = planned(packet_filters=packet_filters, opened={"web": recorded("1/tcp")}, close_others=True)
     assert [found[key] for key in ("ssh", "open", "others", "close")] == [[]] * 4
     assert (found["managed"], found["start"], found["differs"], found["notes"]) == (False, False, False, [note])
 
 
-def test_firewalld_is_started_beside_another_packet_filter_if_the_inventory_says_so():
+def test_firewalld_is_started_with_another_packet_filter_if_the_inventory_says_so():
     found = planned([APP], packet_filters=["ufw is active"], over_others=True)
     assert (found["start"], ports(found["others"])) == (True, ["8443/tcp"])
     assert found["notes"][-1] == (
@@ -242,7 +242,7 @@ def test_firewalld_is_started_beside_another_packet_filter_if_the_inventory_says
     )
 
 
-def test_a_firewalld_that_runs_beside_another_packet_filter_keeps_running():
+def test_a_firewalld_that_runs_with_another_packet_filter_keeps_running():
     assert planned(packet_filters=["ufw is active"], **RUNS)["managed"] is True
 
 

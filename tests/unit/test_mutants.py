@@ -86,7 +86,7 @@ def test_every_mutant_is_valid_python() -> None:
         compile(text, str(path), "exec")
 
 
-def test_code_that_runs_at_import_is_told_from_other_code() -> None:
+def test_code_that_runs_at_import_is_distinguished_from_other_code() -> None:
     found = changes_of("A = 1\n@d(2)\ndef f(a=3):\n    b = 4\nclass C:\n    c = 5\n    def g(self): return lambda: 6\n")
     assert {change.old: change.at_import for change in found if change.old.isdigit()} == {
         **dict.fromkeys("1235", True),

@@ -192,7 +192,7 @@ def test_no_location_loses_a_header():
         ("webpack", "/static/0a1b2c3d4e5f60718293.js", "/static/main.0a1b2c3.js"),
     ],
 )
-def test_file_names_with_a_hash_are_told_from_others(builder, hashed, plain):
+def test_file_names_with_a_hash_are_distinguished_from_others(builder, hashed, plain):
     assert re.search(BUILDERS[builder], hashed)
     assert not re.search(BUILDERS[builder], plain)
 

@@ -121,7 +121,7 @@ def test_the_packages_default_site_is_recognised_by_its_link_and_its_content(etc
     assert etc.look()["foreign_files"] == [str(link)]  # A copy belongs to the administrator.
 
 
-def test_managed_files_are_told_from_others(etc):
+def test_managed_files_are_distinguished_from_others(etc):
     mark = "# pyweb.stack.nginx: site shop.\n"
     etc.put("nginx.conf", MAIN)
     etc.put("conf.d/shop.conf", mark + "server { server_name shop; }\ngzip_comp_level 1;")

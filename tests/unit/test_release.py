@@ -245,7 +245,7 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
         env={
             "SHORT": HIDDEN["a variable"],
             "LONG": HIDDEN["a variable that starts like another"],
-            "KEY": f"-----BEGIN PRIVATE KEY-----\n{HIDDEN['a line of a key']}\n-----END PRIVATE KEY-----\n",
+            "KEY": f"-----BEGIN PRIVATE KEY-----\n{HIDDEN['one line of a key']}\n-----END PRIVATE KEY-----\n",
         },
         database=HIDDEN["the database's URL"],
         superuser={"username": "admin", "password": HIDDEN["the superuser's password"]},

@@ -89,7 +89,7 @@ def test_link_to_another_place_is_ignored(layout, target):
     assert pairs.live(layout) == name
 
 
-def test_placeholder_is_told_from_a_pair_of_a_ca(layout):
+def test_placeholder_is_distinguished_from_a_pair_of_a_ca(layout):
     pairs.switch(layout, pairs.install(layout, "cert\n", "key\n", placeholder=True))
     assert pairs.is_placeholder(layout)
     pairs.switch(layout, pairs.install(layout, "real\n", "key\n"))

@@ -75,7 +75,7 @@ def test_a_run_leaves_a_line_and_a_snapshot(folder):
     assert not list(folder.glob("*.prom"))
 
 
-def test_a_broken_site_is_no_failure_of_the_unit_and_not_recorded_as_healthy(looked):
+def test_a_broken_site_does_not_fail_the_unit_and_is_not_recorded_as_healthy(looked):
     looked["shop"] = stop
     assert cli.watch(sites("shop")) == 0
     [run] = memory.runs("shop")
