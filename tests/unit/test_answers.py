@@ -153,7 +153,7 @@ def test_a_stopped_child_does_not_block_the_caller(monkeypatch):
     monkeypatch.setattr(processes, "RUN_AS_SECONDS", 0.5)
     me = identity_of("root") if os.getuid() == 0 else None
     if me is None:
-        pytest.skip("becomes somebody else")
+        pytest.skip("only root can become another user")
     began = time.monotonic()
     assert processes.run_as(me, lambda: os.kill(os.getpid(), signal.SIGSTOP)) is None
     assert time.monotonic() - began < 3

@@ -157,7 +157,7 @@ def test_invalid_arguments_are_not_critical(capsys, words, code):
 
 
 @pytest.mark.parametrize(("command", "code"), [("doctor", 3), ("rollback", 1), ("manage", 125), ("shell", 125)])
-def test_other_users_are_told_to_use_sudo(monkeypatch, capsys, command, code):
+def test_commands_refuse_to_run_without_root(monkeypatch, capsys, command, code):
     monkeypatch.setattr(main.os, "geteuid", lambda: 1000)
     assert main.main([command, "shop"]) == code
     told = capsys.readouterr()

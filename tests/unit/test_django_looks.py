@@ -115,7 +115,7 @@ def test_the_state_of_a_file_includes_its_companion_files(tmp_path):
     assert found["inodes"] == [file.stat().st_ino, (tmp_path / "a.sqlite3-shm").stat().st_ino]
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may do everything")
+@pytest.mark.skipif(AS_ROOT, reason="root has all permissions")
 def test_files_in_an_unreadable_directory_are_reported(tmp_path):
     folder = tmp_path / "closed"
     folder.mkdir()

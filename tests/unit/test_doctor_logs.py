@@ -290,7 +290,7 @@ def test_errors_of_other_sites_and_of_earlier_starts_are_ignored():
 # --- files of logs ---
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="it changes the owner of a file")
 def test_link_of_the_site_is_not_followed(tmp_path):
     target, link = tmp_path / "shadow", tmp_path / "app.log"
     target.write_text("secret\n")

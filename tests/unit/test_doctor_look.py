@@ -611,7 +611,7 @@ def test_media_are_looked_at_as_the_site(public_path):
     assert look_files._sample(site, str(public_path / "open")) == ""
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="gives a link away")
+@pytest.mark.skipif(os.getuid() != 0, reason="it changes the owner of a link")
 def test_a_link_to_a_file_of_another_owner_is_found(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there/a.css").write_text("")

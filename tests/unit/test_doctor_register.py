@@ -33,39 +33,43 @@ ASKING |= {"processes", "path_walk", "files", "shell", "ask", "ladder", "django_
 NOT_ON_A_HOST = {
     **dict.fromkeys(
         ("client.no-answer", "client.no-connection", "client.other-program", "client.status"),
-        "what a client gets follows from what another hop has",
+        "what a client gets is a consequence of another hop",
     ),
     **dict.fromkeys(
         ("app.interpreter", "app.unseen", "firewalld.silent", "name.elsewhere", "nginx.unexamined", "nginx.untested"),
-        "nobody knows more",
+        "the cause is unknown",
     ),
-    **dict.fromkeys(("media.selinux", "static.selinux"), "a container has no SELinux; socket.selinux stands for them"),
-    **dict.fromkeys(("nginx.missing", "uwsgi.missing"), "test_playbook.py asks a host without them"),
+    **dict.fromkeys(
+        ("media.selinux", "static.selinux"),
+        "a container has no SELinux; socket.selinux is tested instead",
+    ),
+    **dict.fromkeys(("nginx.missing", "uwsgi.missing"), "test_playbook.py tests a host without them"),
     **dict.fromkeys(
         ("django.cache-table", "django.development", "django.memory", "django.sessions"),
-        "the run judges these, too, and refuses or warns: test_settings_findings.py",
+        "a run also checks these, and refuses or warns: test_settings_findings.py",
     ),
     **dict.fromkeys(
         ("media.alias", "media.location-taken", "media.no-location", "media.status"),
-        "static.alias, static.location-taken and static.no-location stand for them",
+        "static.alias, static.location-taken and static.no-location are tested instead",
     ),
     **dict.fromkeys(
         ("location.proxy-uri", "location.upstream-name", "location.variable"),
-        "what nginx does there is in test_nginx_requests.py, and what it says in test_doctor_location.py",
+        "test_nginx_requests.py tests the behaviour, and test_doctor_location.py the messages",
     ),
-    **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
+    **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* are tested instead"),
     **dict.fromkeys(
         ("client.outside-differs", "client.outside-silent"),
-        "test_doctor_visitors.py: nothing is between in a container",
+        "test_doctor_visitors.py: in a container nothing is in between",
     ),
     **dict.fromkeys(
-        ("client.refused", "firewalld.limited"), "they change no status: cases_visitors.py has both as healthy"
+        ("client.refused", "firewalld.limited"),
+        "they do not change the status: cases_visitors.py has both as healthy sites",
     ),
-    "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
-    "uwsgi.twice": "which of two masters a client gets is chance",
-    "background.sandbox": "app.sandbox stands for it",
-    "socket.queue-full": "what fills it is the cause: workers that are busy or halted, of which cases are there",
-    "socket.unreachable": "a network that is not there is none of a container's",
+    "django.settings": "unusable settings also prevent the application from loading: app.import",
+    "uwsgi.twice": "which of the two masters answers a client is random",
+    "background.sandbox": "app.sandbox is tested instead",
+    "socket.queue-full": "its causes are busy or stopped workers, which have their own cases",
+    "socket.unreachable": "a container cannot be without its network",
 }
 
 

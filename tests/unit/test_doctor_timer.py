@@ -230,7 +230,7 @@ def test_a_live_site_besides_the_given_ones_is_found(host):
     assert not units.sites_left(["shop"])
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_units(host):
     for path, text in units.wanted(settings(host)).items():
         with open(path, "w", encoding="utf-8") as stream:

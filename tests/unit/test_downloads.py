@@ -163,7 +163,7 @@ def write_page(folder, digest):
 UV = shutil.which("uv", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
 
 
-@pytest.mark.skipif(not UV, reason="uv is not among the tools here")
+@pytest.mark.skipif(not UV, reason="uv is not installed")
 def test_uv_verifies_a_version_of_the_inventory_by_the_index_and_a_pinned_one_by_its_hash(tmp_path, index):
     def install(name, *more):
         subprocess.run([UV, "venv", "--quiet", "--no-config", f"{tmp_path}/venv-{name}"], check=True)

@@ -618,7 +618,7 @@ def test_directories_of_written_and_removed_files_are_synced(host, monkeypatch):
 
 @pytest.mark.skipif(
     subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
-    reason="no mount namespaces here",
+    reason="mount namespaces are not available",
 )
 def test_only_the_check_sees_the_new_files_in_a_real_namespace(tmp_path):
     etc, logs = tmp_path / "etc", tmp_path / "log"

@@ -75,7 +75,7 @@ def test_prometheus_can_read_the_metrics():
     )
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
 def test_promtool_accepts_the_alert_rules():
     done = subprocess.run(["promtool", "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ import stat
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import logs
 
-AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="gives files away")
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it changes owners of files")
 OWNER = logs.Owner(1234, 4321, 0o640)
 
 

@@ -104,7 +104,7 @@ def test_no_old_worker_accepts_connections_after_a_reload(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         if not Path(f"/proc/{master.pid}/task/{master.pid}/children").exists():
-            pytest.skip("this kernel does not tell whose children processes are")
+            pytest.skip("this kernel does not list the children of processes")
         (tmp_path / "systemctl").write_text(RUNNING.format(pid=master.pid), encoding="utf-8")
         (tmp_path / "systemctl").chmod(0o755)
         argv = ["sh", "-c", SCRIPT.read_text(encoding="utf-8"), "reload nginx", ""]

@@ -189,7 +189,7 @@ def test_an_identity_has_a_name_and_current_groups():
         identity_of("no-user-of-that-name")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_the_kernel_agrees(file):
     """The result of the walk is the same as what happens to a process with these ids."""
     for mode in (0o644, 0o600, 0o640):

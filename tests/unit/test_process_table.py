@@ -89,7 +89,7 @@ def test_without_a_boot_time_processes_are_old(table):
     assert table.all()[1].started == 0.0
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are of such a machine")
+@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are those of a little-endian machine")
 @pytest.mark.parametrize(
     ("file", "address", "wanted"),
     [
@@ -230,7 +230,7 @@ def test_no_child_process_is_left(monkeypatch):
         os.waitpid(child, os.WNOHANG)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_a_child_has_exactly_the_groups_of_its_user():
     assert processes.run_as(
         Identity(64123, 64124, (64125, 64126)), lambda: [*os.getgroups(), os.getgid(), os.getuid()]

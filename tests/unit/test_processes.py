@@ -52,7 +52,7 @@ def proc(tmp_path):
     return str(tmp_path)
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are of such a machine")
+@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are those of a little-endian machine")
 def test_listening_sockets_are_found_with_their_queues_and_owners(proc):
     found = processes.listeners(proc, processes.processes(proc))
     assert [(one.address, one.inode, one.queue, one.pids) for one in found] == [
@@ -165,7 +165,7 @@ def test_details_that_root_can_read_need_no_child(proc, monkeypatch):
     assert process.cwd == "/srv/shop"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("groups", "wanted"), [((), [12346]), ((7, 8), [7, 8])])
 def test_another_identity_only_has_its_own_groups(groups, wanted):
     who = Identity(12345, 12346, groups)
