@@ -1,4 +1,4 @@
-"""A host with certbot for the tests of certificates: sites, the script that takes a certificate to nginx, a systemd."""
+"""A host with a fake certbot and systemd for the tests of certificates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEN = Seen(("5.6.7.8",), ("5.6.7.9",), "404 of nginx", "404 of Apache")
 
 
 class Host:
-    """Everything below one directory. `units` are what systemd was told, `states` what it says."""
+    """Everything is below one directory. `units` has the calls of systemctl, `states` the states that it reports."""
 
     def __init__(self, folder, monkeypatch, version="2.1.0"):
         self.folder, self.monkeypatch = folder, monkeypatch
@@ -41,7 +41,7 @@ class Host:
         monkeypatch.setitem(shells.BASE_ENVIRONMENT, "PATH", self.certbot.path)
         monkeypatch.setattr(acme_issue, "LOG", str(folder / "letsencrypt.log"))
         monkeypatch.setattr(acme_issue, "PAUSE", 0)
-        # Who answers https is a test of its own.
+        # test_acme_served.py tests which certificate is served.
         monkeypatch.setattr(acme_served, "wrong", lambda site, certificate: "")
         self.units, self.states = [], {}
         (folder / "units").mkdir()
@@ -52,7 +52,7 @@ class Host:
         self.states[unit] = [active, enabled]
 
     def run(self, argv):
-        """Answer systemctl, and for certbot."""
+        """Answer calls of systemctl and certbot."""
         if argv == ["certbot", "--version"]:
             return 0, "certbot 2.1.0\n", ""
         unit = argv[-1]
@@ -68,12 +68,12 @@ class Host:
         return 0, "", ""
 
     def sites(self, *given, **keys):
-        """Complete sites; return them and their secrets."""
+        """Complete the sites; return them and their secrets."""
         roots = {name: str(self.folder / name) for name in layouts.ROOTS}
         return split_secrets(complete([*given] or [site(**keys)], roots))
 
     def prepare(self, completed):
-        """Do what comes before: the pair that stands in, and the script."""
+        """Set up what certbot needs: the placeholder certificate and the deploy hook."""
         layout = Layout.of(completed)
         name = pairs.install(layout, "placeholder\n", f"{completed['name']}\n", placeholder=True)
         pairs.switch(layout, name)
@@ -85,7 +85,7 @@ class Host:
         return layout
 
     def certificate(self, dry=False, prepare=True, look=lambda domain: SEEN, **keys):
-        """The certificate of a site with these keys."""
+        """Return the certificate of a site with these keys."""
         [completed], secrets = self.sites(**keys)
         if prepare and not os.path.exists(hook.path(Layout.of(completed))):
             self.prepare(completed)

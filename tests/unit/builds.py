@@ -1,4 +1,4 @@
-"""What tests of builds share: a site on a host of its own below tmp_path, and a shell that notes what it is asked."""
+"""Helpers for the tests of builds: a site on a host below tmp_path, and a shell that records its commands."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it makes files of another
 
 
 class FakeShell(Shell):
-    """Runs nothing, or runs it really and as whoever runs the tests.
+    """Record commands. Run nothing, or run them as the current user.
 
-    `answers` maps the end of a command's first words to its output, to a failure, or to a function that does its work.
+    `answers` maps the end of a command's first words to its output, to a failure, or to a function that is called.
     """
 
     def __init__(self, site, answers=None, python="3.12"):
@@ -66,18 +66,18 @@ def failed(step, cause="it failed"):
 
 
 def no_fetch(url, _path):
-    raise AssertionError(f"nothing is to be fetched, and {url} was")
+    raise AssertionError(f"nothing should be fetched, and {url} was")
 
 
 def completed(tmp_path, **keys):
-    """(site, secrets) of the golden shop with these keys, its roots below tmp_path."""
+    """Return (site, secrets) of the golden site shop with these keys and its roots below tmp_path."""
     roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
     sites, secrets = split_secrets(complete([{**goldens.SHOP, **keys}], roots=roots))
     return {**sites[0], "interpreter": PYTHON}, secrets["shop"]
 
 
 def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, builder="", **keys):
-    """A context whose directories are there; `shell` is a fake one unless given."""
+    """Return a context whose directories exist; `shell` defaults to a fake one."""
     site, secrets = completed(tmp_path, **keys)
     if user:
         site["user"] = user
@@ -90,18 +90,18 @@ def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=n
 
 
 def real_context(tmp_path, **keys):
-    """A context whose shell runs what it is asked, as whoever runs the tests."""
+    """Return a context whose shell runs commands as the current user."""
     return make_context(tmp_path, shell=Shell("shop", {}), user=ME, **keys)
 
 
 def tree(folder):
-    """Relative path -> text of all files below a directory."""
+    """Return a mapping of relative path to text of all files below a directory."""
     folder = Path(folder)
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
 def printed(code, environment, cwd=None):
-    """Return the JSON that a program prints, run by a Python of its own with this environment and no other."""
+    """Return the JSON that a program prints when Python runs it with only this environment."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,

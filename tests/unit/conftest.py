@@ -1,4 +1,4 @@
-"""Make this checkout importable under the name that its files import each other by."""
+"""Make this checkout importable as `ansible_collections.pyweb.stack`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 UTILS = "ansible_collections.pyweb.stack.plugins.module_utils"
 
 
-# What pyproject.toml has for pytest: ansible-test reads another configuration.
+# pyproject.toml has the same value for pytest, but ansible-test reads another configuration.
 for folder in ("tests/tools", "tests/hosts", "tests/unit"):
     if str(ROOT / folder) not in sys.path:
         sys.path.insert(0, str(ROOT / folder))
-# Subprocesses need the collection by its name too.
+# Subprocesses must be able to import the collection too.
 subprocess.run([str(ROOT / "tests/tools/link.sh")], check=True)
 
 
@@ -33,7 +33,7 @@ def _package(name: str, path: list[str]) -> types.ModuleType:
 
 
 def _is_found() -> bool:
-    """Return whether this directory is importable already, as under ansible-test, which has a loader for it."""
+    """Return whether this directory is already importable, as under ansible-test, which has its own loader for it."""
     try:
         found = importlib.import_module("ansible_collections.pyweb.stack")
     except ImportError:
@@ -42,7 +42,7 @@ def _is_found() -> bool:
 
 
 if not _is_found():
-    try:  # Ansible's own, with the collections beside it
+    try:  # Ansible's own loader, with the collections next to it.
         collections = importlib.import_module("ansible_collections")
     except ImportError:
         collections = _package("ansible_collections", [])
@@ -60,10 +60,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: object) -> Generator[None
 
 @pytest.fixture(autouse=True)
 def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory in place of /var/lib/pyweb.stack: no test notes anything about the machine that it runs on."""
+    """Use a directory in place of /var/lib/pyweb.stack, so that no test records anything about this machine."""
     layouts = importlib.import_module(f"{UTILS}.model.layout")
     folder = tmp_path_factory.mktemp("memory")
-    # Not the tests' own: what they patch would outlive their directories.
+    # Not the module of the test itself: what tests patch there would outlive their directories.
     with pytest.MonkeyPatch.context() as patch:
         for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT", "VERSION"):
             patch.setattr(layouts, name, getattr(layouts, name).replace(layouts.MEMORY, str(folder)))
@@ -79,8 +79,8 @@ MODULES = ("django_build", "host_facts", "site_doctor", "uwsgi_release", "uwsgi_
 
 @pytest.fixture(autouse=True)
 def modules_run_as_root() -> Iterator[None]:
-    """Let modules do their work whoever runs the tests; test_become.py looks at what they tell others than root."""
-    # A patch of its own: the fixture `monkeypatch` would be undone after all others then, and some depend on its order.
+    """Let modules run as any user. test_become.py tests what they report when they do not run as root."""
+    # A separate patch: the fixture `monkeypatch` would be undone after all others, and some depend on its order.
     with pytest.MonkeyPatch.context() as patch:
         for name in MODULES:
             module = sys.modules.get(f"ansible_collections.pyweb.stack.plugins.modules.{name}")
@@ -91,7 +91,7 @@ def modules_run_as_root() -> Iterator[None]:
 
 @pytest.fixture
 def public_path() -> Iterator[Path]:
-    """A directory that every account may pass through; pytest's own are for one alone."""
+    """Return a directory that all users may enter; pytest's own directories are only for one user."""
     with tempfile.TemporaryDirectory(prefix="pyweb-unit-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - other users pass through
         yield Path(folder)

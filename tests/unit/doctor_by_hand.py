@@ -1,6 +1,6 @@
-"""Rows of what goes wrong in nginx on hosts that somebody set up by hand: its own words, files that it does not read.
+"""Test cases of faults of nginx on hosts set up by hand.
 
-Each test_doctor_HOP.py adds those of its hop to its table.
+Each test_doctor_HOP.py adds the cases of its hop to its table.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import 
 from doctor_evidence import DUMP, Case, answer, put
 
 RELOAD = "nginx -t && systemctl reload nginx"
-# nginx's own page of an error ends like this.
+# The end of nginx's own error pages.
 OWN_PAGE = b"<hr><center>nginx/1.22.1</center>\n</body>\n</html>\n"
 
 
 def served(site, host, change):
-    """Write nginx's configuration anew, and follow the first page through it."""
+    """Rewrite nginx's configuration, and follow a request of the first page through it."""
     put(host.nginx, config=dump.parse(change(DUMP)))
     [server] = match.servers(host.nginx.config)
     put(site.entrances[0], server=server, wanted=[server])
@@ -46,7 +46,7 @@ def in_server(text):
 
 NGINX = [
     Case(
-        "a link that leads nowhere",
+        "a broken link",
         lambda site, host: put(
             host.nginx,
             tested=Ran(
@@ -74,7 +74,7 @@ NGINX = [
         ("nginx.service: failed/failed",),
     ),
     Case(
-        "IPv6 alone",
+        "only IPv6",
         lambda site, host: (
             served(site, host, lambda config: config.replace("listen 80", "listen [::]:80")),
             put(host, listeners=[Listener("[::]:80", 1, 0, [10])]),
@@ -137,7 +137,7 @@ LOCATION = [
         ("GET http://shop.example/ -> 404",),
     ),
     Case(
-        "auth_request to what is not there",
+        "auth_request to a missing location",
         lambda site, host: (
             served(site, host, in_location("auth_request /auth;")),
             by_nginx(site, 500),
@@ -174,7 +174,7 @@ LOCATION = [
         "remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in /etc/nginx/nginx.conf:6",
     ),
     Case(
-        "a return that was left over",
+        "a forgotten return",
         lambda site, host: (
             served(site, host, in_server("return 503;")),
             put(site.directives, unreached=["location / in /etc/nginx/nginx.conf:6"]),
@@ -217,7 +217,7 @@ NAME = [
 ]
 STATIC = [
     Case(
-        "a style sheet as plain text",
+        "a style sheet served as plain text",
         lambda site, host: put(site, static=dataclasses.replace(site.static, kind="text/plain", place="/n:7")),
         "static.content-type",
         "broken",
@@ -240,7 +240,7 @@ STATIC = [
 ]
 HOST = [
     Case(
-        "no inode",
+        "no free inodes",
         lambda site, host: put(site, full=["/srv: 900 KiB of 12 MiB free, 0 of 3 inodes free"]),
         "host.disk-full",
         "broken",

@@ -1,6 +1,6 @@
-"""Rows of what goes wrong behind nginx on hosts that somebody set up by hand: uWSGI's own words, units, projects.
+"""Test cases of faults behind nginx on hosts set up by hand: messages of uWSGI, units, projects.
 
-Each test_doctor_HOP.py adds those of its hop to its table.
+Each test_doctor_HOP.py adds the cases of its hop to its table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from doctor_evidence import Case, denied, process, put
 
 
 def ended(site, log, **options):
-    """The site's uWSGI is started over and over, as its unit says."""
+    """Let systemd start the site's uWSGI again and again, as its unit says."""
     unit = {"Id": "shop.service", "ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "4"}
     put(site, managed=False)
     put(site.uwsgi, master=None, unit={**unit, **options.pop("unit", {})}, log=log)
@@ -126,7 +126,7 @@ UWSGI = [
         ("shop.service is a link to /dev/null",),
     ),
     Case(
-        "not enabled",
+        "a unit that is not enabled",
         lambda site, host: (
             put(site, managed=False),
             put(site.uwsgi, unit={"Id": "shop.service", "UnitFileState": "disabled", "FragmentPath": "/s"}),
@@ -138,7 +138,7 @@ UWSGI = [
         ("UnitFileState=disabled, /s",),
     ),
     Case(
-        "a unit that was changed",
+        "a changed unit that systemd has not read",
         lambda site, host: (
             put(site, managed=False),
             put(site.uwsgi, unit={"Id": "shop.service", "NeedDaemonReload": "yes", "FragmentPath": "/s"}),
@@ -152,7 +152,7 @@ UWSGI = [
 ]
 UWSGI += [
     Case(
-        "a command before uWSGI fails, and says why",
+        "a failing command before uWSGI, with its reason",
         lambda site, host: ended(
             site,
             "Unknown command: 'migrat'. Did you mean migrate?\nType 'manage.py help' for usage.\n"
@@ -166,7 +166,7 @@ UWSGI += [
         "correct it in shop.service, or what it runs, then systemctl daemon-reload && systemctl restart shop.service",
     ),
     Case(
-        "halted by a signal",
+        "stopped by a signal",
         lambda site, host: put(site.server, halted=[20, 21]),
         "uwsgi.stopped",
         "broken",
@@ -224,7 +224,7 @@ APP = [
         missing="shop.local",
     ),
     Case(
-        "a package that is closed to the site's user",
+        "a package that the site's user cannot read",
         lambda site, host: (
             unloadable(site, "ModuleNotFoundError: No module named 'shop'", missing="shop"),
             put(site.places, closed=denied("/srv/code", 0o750, True)),
@@ -253,14 +253,14 @@ APP = [
 
 
 def written(site, **options):
-    """The ini has these values, and the site answers nothing."""
+    """Write these values to the ini; the site does not answer."""
     ended(site, "", **options)
     put(site.uwsgi, unit={"Id": "shop.service"}, master=site.uwsgi.master)
 
 
 APP += [
     Case(
-        "a comment behind a value",
+        "a comment after a value",
         lambda site, host: written(site, socket="/run/shop.sock # here"),
         "app.ini",
         "broken",
@@ -276,7 +276,7 @@ APP += [
         "module = shop.wsgi in /srv/uwsgi.ini; then systemctl restart shop.service",
     ),
     Case(
-        "a name that no option has",
+        "an unknown option",
         lambda site, host: (
             written(site, modul="shop.wsgi"),
             site.uwsgi.options.values.pop("module"),
@@ -291,7 +291,7 @@ APP += [
 ]
 SOCKET = [
     Case(
-        "a group that nginx is not in",
+        "a group that nginx is not a member of",
         lambda site, host: (
             put(site, managed=False),
             put(
@@ -313,7 +313,7 @@ SOCKET = [
 ]
 SOCKET += [
     Case(
-        "a socket that was left over, uWSGI listens on a port",
+        "a leftover socket, uWSGI listens on a port",
         lambda site, host: (
             put(site, managed=False),
             put(site.probes[0], answer=None, connect_error="ECONNREFUSED", described="srwxr-xr-x"),

@@ -1,6 +1,7 @@
-"""Evidence of a host and a site where all is well, and the row of a table: what is changed, and what the doctor says.
+"""Evidence of a healthy host and a healthy site, and the class of a test case: a change, and the fault it must cause.
 
-Each test_doctor_HOP.py has a table `CASES` with a row for every fault of its hop; test_doctor_register.py holds that.
+Each test_doctor_HOP.py has a table `CASES` with a row for every fault of its hop; test_doctor_register.py checks
+this.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import 
 NOW = 1_800_000_000.0
 WORKER = Identity(33, 33, (33,))
 UNIT = "uwsgi-shop@0123456789ab.service"
-# What uwsgi_params has, in one line.
+# The contents of uwsgi_params in one line.
 PARAMS = " ".join(
     f"uwsgi_param {name} ${name.lower()};"
     for name in (
@@ -55,10 +56,10 @@ http {{
 
 @dataclass(frozen=True)
 class Case:
-    """`change(site, host)` breaks what is well; then `fault` has to be said in exactly these words.
+    """`change(site, host)` breaks something; the doctor must then report `fault` in exactly these words.
 
-    `also` are other faults that follow from nothing, `sees` lines of a fault's evidence. `fix` is as the judge says it:
-    'for this collection; by hand: for others'.
+    `also` are other root faults, `sees` lines of a fault's evidence. `fix` is the text of the judge: 'for this
+    collection; by hand: for others'.
     """
 
     title: str
@@ -72,7 +73,7 @@ class Case:
 
 
 def evidence():
-    """Return (site, host), healthy and fresh."""
+    """Return (site, host), a new healthy pair."""
     host = healthy_host()
     return healthy_site(host), host
 
@@ -140,7 +141,7 @@ def healthy_site(host):
 
 
 def by_hand(site):
-    """Make it a site that somebody set up after the tutorial; its settings lie in two files."""
+    """Change the site to one that was set up after the tutorial, with settings in two files."""
     put(site, managed=False)
     lines = {"DATABASES": "/srv/code/shop/settings.py:76", "CSRF_COOKIE_SECURE": "/srv/code/shop/settings.py:12"}
     put(site.inside, lines={"at": lines})
@@ -155,12 +156,12 @@ def process(pid, command, started=NOW - 1000):
 
 
 def denied(path, mode=0o600, directory=False):
-    """An obstacle as the walk to a file finds it."""
+    """Return an obstacle as the walk to a file reports it."""
     return Obstacle(path, "denied", f"evidence of {path}", f"fix of {path}", directory, 0, mode)
 
 
 def put(into, /, **values):
-    """Set attributes, or keys of a mapping, where a lambda cannot."""
+    """Set attributes or keys of a mapping, for use in a lambda."""
     for name, value in values.items():
         if isinstance(into, dict):
             into[name] = value
@@ -169,7 +170,7 @@ def put(into, /, **values):
 
 
 def faults_of(report):
-    """Every fault of a report, by name; of two with one name the first."""
+    """Return all faults of a report by name; of two faults with one name, the first."""
     found = {}
     for hop in report["hops"]:
         for fault in hop["faults"]:
@@ -178,7 +179,7 @@ def faults_of(report):
 
 
 def roots(report):
-    """The faults that follow from nothing."""
+    """Return the faults that are not consequences of others."""
     return {name: fault for name, fault in faults_of(report).items() if not fault["follows"]}
 
 

@@ -1,4 +1,4 @@
-"""The rows of nginx's table that are about https: certificates, renewal, redirects, proxies in front."""
+"""Test cases of nginx about https: certificates, renewal, redirects, proxies in front of nginx."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REFUSED = "shop.example: DNS problem: NXDOMAIN (dns)"
 
 
 def leaf(days=60, life=90, issuer="CN=R11", fingerprint="a" * 64):
-    """A certificate that ends in so many days."""
+    """Return a certificate that expires in this number of days."""
     ends = int(NOW + days * DAY)
     names = ("shop.example",)
     return Certificate("CN=shop.example", issuer, names, ends - life * DAY, ends, fingerprint, "")
 
 
 def secure(site, host, shown=None, file=None, verdict="", **more):
-    """Make the entrance one of https, whose file has what is shown unless said otherwise."""
+    """Turn the entrance into an https entrance. By default the file contains the certificate that is served."""
     shown = shown or leaf()
     found = CertificateFile(PATH, "/etc/nginx/a.conf:7", PATH, file or shown, **more)
     distrust = "unable to get local issuer certificate" if more else ""
@@ -56,7 +56,7 @@ def nobody_renews(site, host, kind="none", days=5):
 
 
 def stand_in(site, host, said=""):
-    # What stands in is nobody's business: it is short, and may have ended.
+    # Nothing is reported of a placeholder: it has a short lifetime, and may have expired.
     secure(site, host, leaf(-1, 7, "CN=shop.example"), leaf(fingerprint="c" * 64), "certificate has expired")
     put(site.https, kind="acme", placeholder=True)
     put(site.renewal, off="it is not there", failures=Failures("2027-01-14 03:00:00", "2027-01-14 03:00:00", said))
@@ -81,14 +81,14 @@ def behind(site, host, location, walks=()):
 
 
 def round_trip(site, host, *redirects, settings=None, told="uwsgi_param HTTPS on;"):
-    """A loop: each redirect is (from, to, maker), '' for the application."""
+    """Return a redirect loop: each redirect is (from, to, maker), with '' for the application."""
     made = [Redirect(url, 301, target, maker, not maker) for url, target, maker in redirects]
     behind(site, host, f"uwsgi_pass unix:/a; {told}", [Walk(made[0].url, made, made[-1].location)])
     put(site.inside["settings"], **(settings or {}))
 
 
 def closed(site, host, status=503):
-    """A site whose nginx is closed while a condition holds."""
+    """Return a site whose nginx refuses requests while a condition holds."""
     found = server(
         "if ($maintenance) { return 503; }\nauth_basic shop;\n" + f"location / {{ uwsgi_pass unix:/a; {PARAMS} }}"
     )
@@ -106,7 +106,7 @@ def lost(site, host, maker):
 HTTP, HTTPS, WWW = "http://shop.example/", "https://shop.example/", "https://www.shop.example/"
 TO_HTTPS = "return 301 https://$host$request_uri in /n:1"
 RELOAD = "nginx -t && systemctl reload nginx"
-# The port and the listener of an entrance that has become https are of another hop.
+# The port and the listener of an entrance that uses https belong to another hop.
 CASES = [
     Case(
         "a file that nginx has not read yet",
@@ -122,7 +122,7 @@ CASES = [
         ),
     ),
     Case(
-        "a file that nginx has not read, and what it shows has expired",
+        "a file that nginx has not read, and the served certificate has expired",
         lambda site, host: (
             secure(site, host, leaf(-1), leaf(70, fingerprint="b" * 64), "certificate has expired"),
             put(site.https, kind="acme"),
@@ -146,7 +146,7 @@ CASES = [
         f"{RELOAD}; for the next time: acme.sh --install-cert -d shop --reloadcmd 'systemctl reload nginx'",
     ),
     Case(
-        "a file of somebody else that nginx has not read",
+        "a file of another program that nginx has not read",
         lambda site, host: (
             secure(site, host, leaf(40), leaf(70, fingerprint="b" * 64)),
             put(site, renewal=Renewal()),
@@ -158,7 +158,7 @@ CASES = [
         f"{RELOAD}; for the next time: make the program that renews the file do that",
     ),
     Case(
-        "a file of the inventory that others have renewed",
+        "a file of the inventory that another program has renewed",
         lambda site, host: (
             secure(site, host, leaf(40), leaf(70, fingerprint="b" * 64)),
             put(site.https, kind="path"),
@@ -171,7 +171,7 @@ CASES = [
         "whenever the file changes",
     ),
     Case(
-        "a chain without its intermediate, which lies beside it",
+        "a chain without its intermediate, which is next to it",
         lambda site, host: secure(site, host, missing="CN=R11", beside="/etc/letsencrypt/live/shop/chain.pem"),
         "nginx.certificate-chain",
         "degraded",
@@ -181,7 +181,7 @@ CASES = [
         ("TLS to 192.0.2.1:80: unable to get local issuer certificate", "/etc/nginx/a.conf:7"),
     ),
     Case(
-        "a chain without its intermediate, and the whole one beside it",
+        "a chain without its intermediate, next to the full chain",
         lambda site, host: secure(site, host, missing="CN=R11", beside="/etc/letsencrypt/live/shop/fullchain.pem"),
         "nginx.certificate-chain",
         "degraded",
@@ -220,7 +220,7 @@ CASES = [
         ("from 2026-10-30 to 2027-01-28; issued by CN=R11",),
     ),
     Case(
-        "a certificate of six days in its last hours",
+        "a six-day certificate in its last hours",
         lambda site, host: secure(site, host, leaf(1.5, 6)),
         "nginx.certificate-expires",
         "degraded",
@@ -228,7 +228,7 @@ CASES = [
         "certbot renew --cert-name shop, which shows why it was not renewed",
     ),
     Case(
-        "a certificate that nobody renews",
+        "a certificate that nothing renews",
         nobody_renews,
         "nginx.certificate-expires",
         "degraded",
@@ -236,7 +236,7 @@ CASES = [
         f"a new certificate in {PATH}, then {RELOAD}",
     ),
     Case(
-        "a self-signed certificate of ours before its end",
+        "a managed self-signed certificate near its expiry",
         lambda site, host: nobody_renews(site, host, "selfsigned"),
         "nginx.certificate-expires",
         "degraded",
@@ -244,7 +244,7 @@ CASES = [
         "pyweb.stack.site creates a new one",
     ),
     Case(
-        "a certificate of the inventory before its end",
+        "a certificate of the inventory near its expiry",
         lambda site, host: nobody_renews(site, host, "certificate"),
         "nginx.certificate-expires",
         "degraded",
@@ -280,7 +280,7 @@ CASES = [
         (f"2027-01-14 03:00:00: {REFUSED}",),
     ),
     Case(
-        "a timer that is off",
+        "an inactive timer",
         lambda site, host: renewed_by(
             site,
             host,
@@ -295,7 +295,7 @@ CASES = [
         ("certbot.timer: enabled, inactive",),
     ),
     Case(
-        "a timer that a boot ends",
+        "a timer that is not enabled",
         lambda site, host: renewed_by(
             site, host, triggers=[Trigger("certbot", "certbot.timer", True, "it is disabled", "systemctl enable it")]
         ),
@@ -315,7 +315,7 @@ CASES = [
         ("no timer or cron job that starts certbot",),
     ),
     Case(
-        "no timer and no cron, on a host of ours, and the end has come",
+        "no timer and no cron, on a managed host, with an expired certificate",
         lambda site, host: renewed_by(site, host, "acme", -1, "certificate has expired", triggers=[]),
         "nginx.renewal-off",
         "broken",
@@ -323,7 +323,7 @@ CASES = [
         "run pyweb.stack.site",
     ),
     Case(
-        "a renewal that was turned off",
+        "a disabled renewal",
         lambda site, host: renewed_by(site, host, off=f"{CONF} says autorenew = False"),
         "nginx.renewal-off",
         "degraded",
@@ -355,7 +355,7 @@ CASES = [
         ("the last time: 2027-01-14 15:00:00", "certbot.service: exit-code, Thu"),
     ),
     Case(
-        "a renewal of acme.sh that is overdue, and the end has come",
+        "an overdue renewal of acme.sh, with an expired certificate",
         lambda site, host: renewed_by(
             site,
             host,
@@ -371,7 +371,7 @@ CASES = [
         "to this host",
     ),
     Case(
-        "an application that is not told of TLS",
+        "an application that gets no header about TLS",
         lambda site, host: behind(site, host, "uwsgi_pass unix:/a; uwsgi_param HTTP_HOST $host;"),
         "nginx.scheme-untold",
         "degraded",
@@ -381,7 +381,7 @@ CASES = [
         ("uwsgi_pass unix:/a; in /n:3, and none of HTTPS, UWSGI_SCHEME, HTTP_X_FORWARDED_PROTO",),
     ),
     Case(
-        "an application behind http that is not told of TLS",
+        "an application behind http that gets no header about TLS",
         lambda site, host: behind(site, host, "proxy_pass http://127.0.0.1:8000;"),
         "nginx.scheme-untold",
         "degraded",
@@ -392,7 +392,7 @@ CASES = [
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings",
     ),
     Case(
-        "an application that is not told of TLS and insists on it",
+        "an application that requires TLS and gets no header about it",
         lambda site, host: round_trip(site, host, (HTTPS, HTTPS, ""), settings={"ssl_redirect": True}, told=""),
         "nginx.scheme-untold",
         "broken",
@@ -401,7 +401,7 @@ CASES = [
         "uwsgi_param HTTPS $https if_not_empty; at /n:3",
     ),
     Case(
-        "Django that does not look at the header",
+        "Django that ignores the header",
         lambda site, host: round_trip(
             site, host, (HTTP, HTTPS, TO_HTTPS), (HTTPS, HTTPS, ""), settings={"ssl_redirect": True, "proxy_header": []}
         ),
@@ -427,7 +427,7 @@ CASES = [
         "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST",
     ),
     Case(
-        "nginx and the application, who disagree",
+        "nginx and the application disagree",
         lambda site, host: round_trip(site, host, (WWW, HTTPS, TO_HTTPS), (HTTPS, WWW, "")),
         "nginx.redirect-loop",
         "broken",
@@ -436,7 +436,7 @@ CASES = [
         "the settings",
     ),
     Case(
-        "two servers of nginx that disagree about www",
+        "two servers of nginx disagree about www",
         lambda site, host: round_trip(
             site, host, (HTTPS, WWW, "return 301 a in /n:1"), (WWW, HTTPS, "rewrite b in /n:2")
         ),
@@ -446,7 +446,7 @@ CASES = [
         "change one of them: return 301 a in /n:1; rewrite b in /n:2",
     ),
     Case(
-        "nginx that sends to https which is not there",
+        "nginx redirects to https that is not served",
         lambda site, host: lost(site, host, TO_HTTPS),
         "nginx.redirect-loop",
         "broken",
@@ -456,7 +456,7 @@ CASES = [
         "($http_x_forwarded_proto = http)",
     ),
     Case(
-        "an application that sends to https which is not there",
+        "an application redirects to https that is not served",
         lambda site, host: lost(site, host, ""),
         "nginx.redirect-loop",
         "broken",
@@ -466,7 +466,7 @@ CASES = [
         "HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto, and SECURE_PROXY_SSL_HEADER in the settings",
     ),
     Case(
-        "a proxy that nginx does not believe",
+        "a proxy that nginx does not trust",
         lambda site, host: put(site, in_front=InFront(["10.0.0.7"], ["a request of 10.0.0.7"])),
         "nginx.untrusted-proxy",
         "degraded",
@@ -478,7 +478,7 @@ CASES = [
         ("a request of 10.0.0.7",),
     ),
     Case(
-        "a proxy that speaks the PROXY protocol",
+        "a proxy that uses the PROXY protocol",
         lambda site, host: put(site, in_front=InFront(["10.0.0.7"], ["PROXY TCP4"], greeted=True)),
         "nginx.untrusted-proxy",
         "degraded",
@@ -499,7 +499,7 @@ CASES = [
         "your proxies",
     ),
     Case(
-        "a site that is closed for maintenance",
+        "a site in maintenance",
         closed,
         "nginx.maintenance",
         "degraded",

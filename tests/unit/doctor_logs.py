@@ -1,4 +1,4 @@
-"""The rows of the hops' tables that are about logs and about the pages behind the first one."""
+"""Test cases about logs, and about pages other than the first one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED = {"Id": UNIT, "ActiveState": "failed", "SubState": "failed", "NRestarts"
 
 
 def visited(site, *lines, source=LOG):
-    """Put `STATUS PATH` into the access log, a second apart; `old` ones before the last start."""
+    """Add lines `STATUS PATH` to the access log, one second apart; `old` lines are from before the last start."""
     site.logs.source, site.logs.app_since, site.logs.nginx_since = source, START, START
     for number, line in enumerate(lines):
         when, _space, rest = line.partition(" ") if line.startswith(("old ", "own ")) else ("", "", line)
@@ -53,7 +53,7 @@ CLIENT = [
         "check what uWSGI logged about the worker that answered it",
     ),
     Case(
-        "pages are gone",
+        "pages are missing",
         lambda site, host: visited(site, "old 200 /a/", "old 200 /b/", "200 /", "404 /a/", "404 /b/"),
         "client.page-gone",
         "degraded",
@@ -62,7 +62,7 @@ CLIENT = [
         "compare the locations of nginx (try_files, root) and the project's urls.py with their earlier state",
     ),
     Case(
-        "one page is gone, others are there",
+        "one page is missing, others exist",
         lambda site, host: visited(site, "old 200 /a/", "200 /b/", "404 /a/"),
         "client.page-gone",
         "advice",
@@ -70,7 +70,7 @@ CLIENT = [
         "compare the locations of nginx (try_files, root) and the project's urls.py with their earlier state",
     ),
     Case(
-        "nobody waits",
+        "clients closed the connection",
         lambda site, host: visited(site, "499 /slow/", "200 /slow/", "499 /slow/", "499 /slow/"),
         "client.gave-up",
         "degraded",
@@ -78,7 +78,7 @@ CLIENT = [
         "find out what takes so long there",
     ),
     Case(
-        "a redirect to nowhere",
+        "a redirect to a missing page",
         lambda site, host: put(site.logs, pages=[Page("/", 404, "/accounts/login/")]),
         "client.dead-end",
         "degraded",
@@ -89,7 +89,7 @@ CLIENT = [
 ]
 DJANGO = [
     Case(
-        "500 on other pages, nobody says why",
+        "500 on other pages, without a reason",
         lambda site, host: visited(site, "200 /", *["500 /boom/"] * 5, "500 /x/"),
         "django.pages",
         "degraded",
@@ -114,7 +114,7 @@ DJANGO = [
         ("uWSGI counts 2 unhandled exceptions of the application",),
     ),
     Case(
-        "500 on the admin's login page, asked again",
+        "500 on the admin's login page, requested again",
         lambda site, host: put(
             site.logs,
             pages=[Page("/admin/login/", 500, "/admin/login/")],
@@ -127,7 +127,7 @@ DJANGO = [
         ("/admin/login/",),
     ),
     Case(
-        "500 on the first page, asked again",
+        "500 on the first page, requested again",
         lambda site, host: (
             put(site.entrances[0], answer=answer(500)),
             put(site, managed=False),
@@ -297,7 +297,7 @@ UWSGI = [
         f"daemon-reload && systemctl restart {UNIT}",
     ),
     Case(
-        "a command before the start fails, which a drop-in brought",
+        "a failing command before the start, from a drop-in",
         lambda site, host: down(
             site,
             "x.service: Control process exited, code=exited, status=1/FAILURE\n"
@@ -329,7 +329,7 @@ UWSGI = [
         ("x.service: Control process exited, code=exited, status=1/FAILURE",),
     ),
     Case(
-        "a file system from which nothing is executed",
+        "a file system with noexec",
         lambda site, host: down(
             site,
             "x.service: Failed at step EXEC spawning /srv/uwsgi: Permission denied\nx: status=203/EXEC",
@@ -357,7 +357,7 @@ UWSGI = [
         ("bind(): No such file or directory [core/socket.c line 230]", "there is no directory /run/shop"),
     ),
     Case(
-        "the directory of the socket elsewhere",
+        "the directory of the socket in another place",
         lambda site, host: down(site, "bind(): No such file or directory", socket="/srv/sockets"),
         "uwsgi.directory",
         "broken",
@@ -365,7 +365,7 @@ UWSGI = [
         f"install -d -o shop /srv/sockets && systemctl restart {UNIT}",
     ),
     Case(
-        "the directory of a socket of ours",
+        "the directory of a managed socket",
         lambda site, host: down(site, "bind(): No such file or directory", socket="/run/sites/shop"),
         "uwsgi.directory",
         "broken",
@@ -375,7 +375,7 @@ UWSGI = [
 ]
 STATIC = [
     Case(
-        "a file that a page names",
+        "a file that a page references",
         lambda site, host: (
             put(site, managed=False),
             put(site.logs, pages=[Page("/", 200, "/"), Page("/static/b.css", 404, named_by="/")]),

@@ -1,4 +1,4 @@
-"""Sites that visitors cannot reach: rows for the tables of the hops client, nginx and location."""
+"""Test cases of sites that visitors cannot reach, for the hops client, nginx and location."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ http {
 
 
 def configured(site, host, rules="", listen="80", status=0, more=""):
-    """Let nginx have these lines in the site's location, and answer with this status."""
+    """Put these lines into the site's location, and let nginx answer with this status."""
     config = dump.parse(CONFIG.replace("PARAMS", PARAMS).replace("RULES", rules).replace("LISTEN", listen) + more)
     server = match.servers(config)[0]
     put(host.nginx, config=config)
@@ -63,7 +63,7 @@ DEAD = "http://shop.example/ is redirected to https://shop.example/, but nothing
 
 NGINX = [
     Case(
-        "Django redirects to https, nobody listens there",
+        "Django redirects to https, nothing listens there",
         lambda site, host: to_https(site, unserved=True, heeded=True, settings=BY_DJANGO),
         "nginx.redirect-dead",
         "broken",
@@ -86,7 +86,7 @@ NGINX = [
         "web_sites[].tls, with pyweb.stack.site; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
     ),
     Case(
-        "nginx redirects to a port where nobody listens",
+        "nginx redirects to a port where nothing listens",
         lambda site, host: (to_https(site, 8080, "return 301 http://$host:8080/ in /n:4"), put(site, managed=False)),
         "nginx.redirect-dead",
         "broken",
@@ -95,7 +95,7 @@ NGINX = [
         "redirect to a port that nginx listens on, or add listen 8080; return 301 http://$host:8080/ in /n:4",
     ),
     Case(
-        "loopback alone",
+        "only loopback",
         lambda site, host: (
             configured(site, host, listen="127.0.0.1:80"),
             put(host, listeners=[Listener("127.0.0.1:80", 1)]),
@@ -107,7 +107,7 @@ NGINX = [
         ("listen 127.0.0.1:80 in /n:3", "a listening socket at 127.0.0.1:80"),
     ),
     Case(
-        "loopback alone from the next start on",
+        "only loopback from the next start on",
         lambda site, host: configured(site, host, listen="127.0.0.1:80"),
         "nginx.loopback-only",
         "degraded",
@@ -127,7 +127,7 @@ NGINX = [
 ]
 LOCATION = [
     Case(
-        "nobody is let in",
+        "all clients are denied",
         lambda site, host: configured(site, host, "deny all;", status=403),
         "location.denied",
         "broken",
@@ -136,7 +136,7 @@ LOCATION = [
         ("deny all; in /n:6", "GET http://shop.example/ -> 403"),
     ),
     Case(
-        "this host alone is let in",
+        "only this host is allowed",
         lambda site, host: configured(site, host, "allow 127.0.0.1; allow 192.0.2.1; deny all;", status=200),
         "location.denied",
         "broken",
@@ -145,7 +145,7 @@ LOCATION = [
         ("allow 127.0.0.1; in /n:6",),
     ),
     Case(
-        "a condition that holds for everybody",
+        "a condition that is true for all clients",
         lambda site, host: configured(site, host, "if ($host = shop.example) { return 404; }", status=404),
         "location.refused",
         "broken",
@@ -154,7 +154,7 @@ LOCATION = [
         ("GET http://shop.example/ -> 404",),
     ),
     Case(
-        "a condition that may hold for this doctor alone",
+        "a condition that may be true for the doctor only",
         lambda site, host: silent(site, host, "if ($http_user_agent ~ pyweb) { return 444; }"),
         "location.refused",
         "unknown",
@@ -163,7 +163,7 @@ LOCATION = [
         "correct the condition in /n:6, then nginx -t && systemctl reload nginx",
     ),
     Case(
-        "403 of nginx for no known reason",
+        "403 of nginx for an unknown reason",
         lambda site, host: configured(site, host, status=403),
         "location.refused",
         "unknown",
@@ -171,7 +171,7 @@ LOCATION = [
         "check /n:5 and nginx's error log",
     ),
     Case(
-        "the file of passwords is missing",
+        "the password file is missing",
         lambda site, host: put(site.visitors, password=PasswordFile("/etc/nginx/users", "/n:7", exists=False)),
         "location.auth-file",
         "broken",
@@ -180,7 +180,7 @@ LOCATION = [
         ("auth_basic_user_file /etc/nginx/users in /n:7",),
     ),
     Case(
-        "the file of passwords is empty",
+        "the password file is empty",
         lambda site, host: put(site.visitors, password=PasswordFile("/etc/nginx/users", "/n:7")),
         "location.auth-file",
         "broken",
@@ -221,7 +221,7 @@ CLIENT = [
         ("the host itself, GET http://shop.example/: 200",),
     ),
     Case(
-        "the controller is turned away",
+        "the controller is refused",
         visited(403),
         "client.outside-differs",
         "unknown",

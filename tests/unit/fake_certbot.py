@@ -1,6 +1,6 @@
-"""A program that does what certbot does with its files: lineages, renewal configurations, hooks, its own words.
+"""A fake certbot that handles lineages, renewal configurations and hooks, and prints what certbot prints.
 
-It is a script on PATH; what it is to do, and what it was called with, is in a directory beside it.
+It is a script on PATH. A directory next to it contains its instructions and the record of its calls.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ print("Successfully received certificate.")
 
 
 class Certbot:
-    """The program in `folder/bin`, with its files in `folder/letsencrypt`. Newer versions name the hook otherwise."""
+    """The program in `folder/bin`, with its files in `folder/letsencrypt`. The hook's name depends on the version."""
 
     def __init__(self, folder: Path, version: str = "2.1.0") -> None:
         self.home, self.programs = folder, folder / "bin"
@@ -129,7 +129,7 @@ class Certbot:
 
     @property
     def calls(self) -> list[tuple[list[str], dict[str, str]]]:
-        """What it was called with, and in which environment."""
+        """Return the arguments and the environment of each call."""
         path = self.home / "calls"
         return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 

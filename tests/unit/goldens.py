@@ -1,6 +1,6 @@
-"""Golden files and the sites that they are made from.
+"""Golden files, and the sites that they are made from.
 
-`UPDATE_GOLDEN=1 pytest tests/unit` writes the golden files anew; read the diff before you commit it.
+`UPDATE_GOLDEN=1 pytest tests/unit` rewrites the golden files; read the diff before you commit it.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ FOUND = {
 
 def site(name, roots=None):
     [found] = complete([SITES[name]], roots=roots)
-    # As the module finds them on the host.
+    # As the module reads them on the host.
     return {**found, "group": found["user"], "sandbox": sandbox.of_site(found, BUILD)}
 
 
 def check(name, text):
-    """Compare `text` with the golden file of this name, or make it that file."""
+    """Compare `text` with the golden file of this name, or write the file."""
     path = HERE / name.replace(":", ".")  # a colon is an illegal character in file names for ansible-test
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,4 +87,4 @@ def check(name, text):
     golden = path.read_text(encoding="utf-8")
     if text != golden:
         difference = difflib.unified_diff(golden.splitlines(), text.splitlines(), str(path), "now", lineterm="")
-        pytest.fail("\n".join(["UPDATE_GOLDEN=1 writes the file anew:", *difference]), pytrace=False)
+        pytest.fail("\n".join(["UPDATE_GOLDEN=1 rewrites the file:", *difference]), pytrace=False)

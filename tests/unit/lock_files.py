@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# As lock files write it; it is recognised, not asked.
+# As lock files spell it. No request is made to this address.
 DEFAULT = "https://" + "pypi" + ".org/simple"
 
 
@@ -16,7 +16,7 @@ def with_index(text: str) -> str:
 
 
 def real_locks() -> Path:
-    """Return a directory with a copy of them all, until this process ends."""
+    """Return a directory with copies of all lock files. It exists until this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="locks-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     copy = Path(shutil.copytree(Path(__file__).parent / "locks", folder / "locks"))

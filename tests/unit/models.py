@@ -1,4 +1,4 @@
-"""Sites for the tests of the model, and what it says about wrong ones."""
+"""Sites for the tests of the model, and the faults that the model finds in wrong ones."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.site import comp
 SHOP = {"name": "shop", "domains": ["shop.example.com"]}
 SECRET = "correct-horse-battery"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
-# The example project, which is deployed when no source is named: a directory without requirements will do.
+# The example project, which is deployed if no source is given: a directory without requirements is enough.
 EXAMPLE = Path(__file__).parent / "golden"
 
 
 def completed(base=".", example=EXAMPLE, **keys):
-    """The good site SHOP with more keys, completed."""
+    """Complete the valid site SHOP with more keys."""
     [site] = complete([{**SHOP, **keys}], None, str(base), str(example))
     return site
 
 
 def faults(*sites, base=".", **keywords):
-    """All faults of wrong sites."""
+    """Return all faults of invalid sites."""
     with pytest.raises(InventoryError) as caught:
         complete(list(sites), base=str(base), example=str(EXAMPLE), **keywords)
     assert all("\n" not in fault for fault in caught.value.faults)
@@ -31,6 +31,6 @@ def faults(*sites, base=".", **keywords):
 
 
 def fault(base=".", **keys):
-    """The one fault of an otherwise good site."""
+    """Return the only fault of a site that is valid otherwise."""
     [found] = faults({**SHOP, **keys}, base=base)
     return found

@@ -1,4 +1,4 @@
-"""A configuration of nginx as `nginx -T` prints it, for the tests of what reads it and of what answers from it."""
+"""A configuration of nginx as `nginx -T` prints it, for tests of its parser and of what uses the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the programs of a host read what is written for them: small readers after their own sources, ours not used."""
+"""Small parsers written after the sources of systemd, uWSGI and nginx, independent of the collection's own code."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 
 # --- systemd ---
 
-# basic/utf8.c, unichar_is_valid: what holds one of these is no text for systemd, and is dropped.
+# basic/utf8.c, unichar_is_valid: systemd drops text that contains one of these.
 NONCHARACTERS = re.compile(
     "[\ufdd0-\ufdef" + "".join(chr(plane * 0x10000 + 0xFFFE + last) for plane in range(17) for last in (0, 1)) + "]"
 )
 
 
 def environment_file(text: str) -> dict[str, str]:
-    """Read an EnvironmentFile as basic/env-file.c does; fails for text of which it drops a part, or all."""
+    """Read an EnvironmentFile as basic/env-file.c does; fail if systemd would drop part of it."""
     assert not NONCHARACTERS.search(text)
     found, key, value, state = {}, "", "", "before key"
     for char in f"{text}\n":
@@ -30,7 +30,7 @@ def environment_file(text: str) -> dict[str, str]:
             if char in "\n\r":
                 found[key.strip()], value, state = value, "", "before key"
             else:
-                assert char in '" \t'  # nothing else is written, so nothing else may be met
+                assert char in '" \t'  # The collection writes no other escapes.
                 state = "quoted" if char == '"' else state
         elif state == "quoted":
             if char == '"':
@@ -70,7 +70,7 @@ def unit(text: str) -> list[tuple[str, str, str]]:
 
 
 def specified(value: str) -> str:
-    """Expand the specifiers of a value, of which none but %% may be there."""
+    """Expand the specifiers of a value; only %% is allowed."""
     assert not re.search(r"%", value.replace("%%", ""))
     return value.replace("%%", "%")
 
@@ -79,7 +79,7 @@ _C_ESCAPES = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "t": "\t", "s": " "}
 
 
 def exec_words(line: str) -> list[str]:
-    """Split an ExecStart as basic/extract-word.c does, and expand it as core/execute.c: $$ is a dollar."""
+    """Split an ExecStart as basic/extract-word.c does, and expand it as core/execute.c does: $$ is a dollar."""
     words, word, quote, position = [], None, "", 0
     while position < len(line):
         char = line[position]
@@ -156,7 +156,7 @@ def nginx(text: str) -> list:
 
 
 def _nginx_word(text: str, start: int) -> tuple[str, int]:
-    """Return the word that begins at `start`, and where what follows it begins."""
+    """Return the word that begins at `start`, and the position after it."""
     quote = text[start] if text[start] in "\"'" else ""
     position = start + len(quote)
     begin, variable = position, False
@@ -168,7 +168,7 @@ def _nginx_word(text: str, start: int) -> tuple[str, int]:
             continue
         if quote:
             if char == quote:
-                assert text[position + 1] in " \t\r\n;{)", "a quote is followed by a separator"
+                assert text[position + 1] in " \t\r\n;{)", "a separator must follow a quote"
                 return _nginx_unescaped(text[begin:position]), position + 1
         elif char in " \t\r\n;" or (char == "{" and not variable):
             return _nginx_unescaped(text[begin:position]), position

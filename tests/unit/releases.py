@@ -1,4 +1,4 @@
-"""Releases below a temporary directory, and stand-ins for what a release works with on a host."""
+"""Releases below a temporary directory, and fakes of what a release uses on a host."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def roots(tmp_path):
 
 
 def make_site(tmp_path, **keys):
-    """The site shop below `tmp_path`, and its secrets."""
+    """Return the site shop below `tmp_path`, and its secrets."""
     sites, secrets = split_secrets(complete([{**goldens.SHOP, **keys}], roots=roots(tmp_path)))
     return sites[0], secrets["shop"]
 
 
 def make_release(tmp_path, build=None, **keys):
-    """A release of the site shop; its roots are the same for every `keys`."""
+    """Return a release of the site shop; its roots are the same for all `keys`."""
     site, secrets = make_site(tmp_path, **keys)
     return wanted(site, secrets, build or goldens.BUILD, "site-shop")
 
@@ -43,7 +43,7 @@ def make_layout(tmp_path):
 
 
 def put_releases(tmp_path, *rows):
-    """Lay out releases as they are on a host: (id, when it was made)."""
+    """Create releases as they are on a host: (id, time of creation)."""
     folder = tmp_path / "sites/shop/releases"
     for name, made in rows:
         (folder / name).mkdir(parents=True)
@@ -58,7 +58,7 @@ def put_links(tmp_path, current="", previous=""):
 
 
 def put_0_1(tmp_path, name):
-    """Lay out a release that version 0.1 made, of the kind `name`, and return its record."""
+    """Create a release as version 0.1 made it, of the kind `name`, and return its record."""
     folder = FIXTURES / name
     moved = {"/opt/sites": "sites", "/var/lib/sites": "state", "/etc/sites": "config", "/run/sites": "run"}
     texts = {}
@@ -78,7 +78,7 @@ def put_0_1(tmp_path, name):
 
 
 class FakeShell:
-    """Notes the commands, and answers those that start with given words: words -> (exit status, output)."""
+    """Record commands, and answer those that start with given words: words -> (exit status, output)."""
 
     def __init__(self, answers=()):
         self.answers = dict(answers)
@@ -105,12 +105,12 @@ class FakeShell:
 
 
 class World:
-    """What a switch works with: fakes of systemd and the database that note what is asked of them, and in which order.
+    """What a switch uses: fakes of systemd and the database that record the calls in their order.
 
-    `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the migrations to come,
-    `applied` those that the database has, `superuser` what is made of it. `workers` says that the site has background
-    processes, and `used` which releases they still use. `worse` says that visitors get worse answers
-    of the new release, `unwatched` why nobody looks at them. `seen` are (action, live release) pairs.
+    `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the pending migrations,
+    `applied` the applied ones, `superuser` the result of creating one. `workers` says whether the site has background
+    processes, and `used` which releases they still use. `worse` says whether visitors get worse answers from the new
+    release, `unwatched` why visits are not watched. `seen` are (action, live release) pairs.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class FakeInstances:
 
 
 class FakeUnitFiles:
-    """Keeps units in `world.units`."""
+    """Store units in `world.units`."""
 
     def __init__(self, world):
         self.world = world
@@ -277,7 +277,7 @@ class FakeDatabase:
 
 
 class FakeBackground:
-    """Workers and timers: it notes what is asked of it where the site has any."""
+    """Fake workers and timers that record calls if the site has any."""
 
     def __init__(self, world):
         self.world = world
@@ -314,7 +314,7 @@ class FakeBackground:
 
 
 class FakeFront:
-    """nginx in front of the site: `wrong` is what each look finds, one after the other."""
+    """Fake nginx in front of the site: `wrong` has the result of each look, in order."""
 
     def __init__(self, world, *wrong, serving=True):
         self.world, self.wrong, self.serving = world, list(wrong), serving
@@ -334,7 +334,7 @@ class FakeFront:
 
 
 class WatchedShelf(Shelf):
-    """A real shelf that notes, in the order of all else, what a switch does with it."""
+    """A real shelf that records its calls in the same order as all other calls."""
 
     world: World
 
@@ -362,7 +362,7 @@ def make_world(tmp_path, **state):
 
 
 def buildable(tmp_path, release):
-    """The release with a build that is there, a user that is here, and directories to write to."""
+    """Return a release whose build, user and directories exist."""
     for name in (f"sites/shop/builds/{goldens.BUILD['id']}/venv/bin", "sites/shop/releases", "config/shop"):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
     uwsgi = tmp_path / f"sites/shop/builds/{goldens.BUILD['id']}/venv/bin/uwsgi"
@@ -384,5 +384,5 @@ def links(host):
 
 
 def history(host):
-    """The lines of the site's history without their times."""
+    """Return the lines of the site's history without their times."""
     return [line.split(" ", 1)[1] for line in (host / "sites/shop/history").read_text().splitlines()]

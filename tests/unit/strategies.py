@@ -1,4 +1,4 @@
-"""What hypothesis draws for the properties: hostile texts, values of any shape that YAML gives, sites by the tables."""
+"""Hypothesis strategies of the properties: hostile texts, values of all shapes of YAML, sites from the tables."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import SITE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# A few examples of each property in `make unit`, the same ones each time; `make fuzz` asks for more, at random.
+# `make unit` runs a few examples of each property, always the same ones; `make fuzz` runs more, at random.
 FUZZ = os.environ.get("PYWEB_FUZZ", "")
 settings.register_profile("pyweb", deadline=None, database=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("pyweb")
 
 
 def asked(examples: int):
-    """Return the settings of a property that `make unit` asks with so many examples; they take about 2 s."""
+    """Return the settings of a property for which `make unit` runs this number of examples; they take about 2 s."""
     if FUZZ:
         return settings(max_examples=int(FUZZ), print_blob=True)
     return settings(max_examples=examples, derandomize=True)
 
 
-# What ends a line, a quote, a directive, a block or a text somewhere, or is expanded there.
+# Characters that end a line, quote, directive, block or text in some format, or are expanded there.
 PIECES = (
     *("\0", "\n", "\r", "\t", "\x1b[2J", "\x7f", "\x85", "\xa0", "\u2028", "\u202e", "\ufeff", "\ufffe", "\U0010ffff"),
     *(
@@ -67,9 +67,9 @@ PIECES = (
     ),
 )
 SURROGATE = st.sampled_from(["\ud800", "\udc80", "\udfff"])
-# Texts that a program on a host can be given: no NUL, no half of a surrogate pair.
+# Texts that can be passed to a program: no NUL, no single surrogate.
 CLEAN_PIECE = st.sampled_from([piece for piece in PIECES if "\0" not in piece])
-# Few characters, so that what matters comes often, and beside what it matters to.
+# A small alphabet, so that special characters occur often and next to one another.
 SHORT = st.text("\\\"'$`%{};#= \n", min_size=1, max_size=4)
 CLEAN = SHORT | st.lists(CLEAN_PIECE | st.characters(codec="utf-8", exclude_characters="\0"), max_size=6).map("".join)
 TEXT = st.lists(st.sampled_from(PIECES) | SURROGATE | st.characters(), max_size=6).map("".join) | st.sampled_from(
@@ -81,7 +81,7 @@ NUMBER = (
     | st.sampled_from([2**63, 10**4_000, -(10**400), math.nan, math.inf, -math.inf, 1e308, -0.0, 3.1])
     | st.floats()
 )
-# YAML knows dates, and bytes as !!binary.
+# YAML has dates, and bytes as !!binary.
 DATE = st.sampled_from(
     [datetime.date(2026, 11, 26), datetime.datetime(2026, 11, 26, 3, 30, tzinfo=datetime.timezone.utc)]
 )
@@ -93,7 +93,7 @@ VALUE = st.recursive(
 
 
 def nested(depth: int, leaf: object = "x") -> object:
-    """Return lists and mappings inside one another, so deep."""
+    """Return lists and mappings nested to this depth."""
     value = leaf
     for number in range(depth):
         value = [value] if number % 2 else {"a": value}
@@ -101,14 +101,14 @@ def nested(depth: int, leaf: object = "x") -> object:
 
 
 def endless() -> list:
-    """Return a list that has itself in it, as YAML's anchors make one."""
+    """Return a list that contains itself, as anchors in YAML can make one."""
     value: list = []
     value.append(value)
     return value
 
 
 def doubled(times: int) -> object:
-    """Return few lists that say 2**times leaves, as YAML's anchors make them."""
+    """Return a few lists with 2**times leaves, as anchors in YAML can make them."""
     value: object = ["x"]
     for _time in range(times):
         value = [value, value]
@@ -116,7 +116,7 @@ def doubled(times: int) -> object:
 
 
 def of_table(keys, value):
-    """Draw mappings that have keys of a table and perhaps unknown ones; `value` draws what is not a section."""
+    """Draw mappings with keys of a table and perhaps unknown ones; `value` draws everything that is not a section."""
     known = {}
     for name, key in keys.items():
         inner = [value]
@@ -154,13 +154,13 @@ WORD = LINE.filter(bool)
 COMMAND = st.builds(lambda first, words: [first, *words], st.just("prog") | WORD, st.lists(LINE, max_size=3))
 STEP = st.fixed_dictionaries({"run": COMMAND}) | st.fixed_dictionaries({"manage": COMMAND, "timeout": st.just("1h")})
 INI_VALUE = LINE.map(lambda text: text.replace("$(", "").replace("@(", "").strip())
-DIRECTIVE_VALUE = LINE  # one that ends with a backslash is refused
+DIRECTIVE_VALUE = LINE  # A value that ends with a backslash is refused.
 UNIT = st.dictionaries(
     st.sampled_from(["Environment", "ReadWritePaths", "Nice", "X"]),
     DIRECTIVE_VALUE | st.lists(DIRECTIVE_VALUE, min_size=1, max_size=2),
     max_size=2,
 )
-# The arguments of a directive of nginx: quoted parts, bare ones, variables, and what people may try instead.
+# Arguments of a directive of nginx: quoted parts, bare ones, variables, and attempts to break out.
 NGINX_WORD = (
     LINE.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
     | LINE.map(lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
@@ -231,5 +231,5 @@ KEYS = {
 
 
 def sites_with(*names: str):
-    """Draw the keys of sites that are mostly right, and hostile in what they may be; of these names, or of all."""
+    """Draw keys of sites that are mostly valid, with hostile values where possible; only these names, or all."""
     return st.fixed_dictionaries({}, optional={name: KEYS[name] for name in names or KEYS})

@@ -1,4 +1,4 @@
-"""A systemd for tests: it keeps units in a directory and states in memory, and notes what is asked of it."""
+"""A fake systemd that stores units in a directory and states in memory, and records commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Step
 
 
 class FakeSystemd:
-    """Stands for a shell. `tasks` are units that finish a task before they stop, `dying` those that end at once.
+    """Replace a shell. `tasks` are units that finish a task before they stop, `dying` units that end at once.
 
-    `states` are unit -> ActiveState, `asked` the commands that change something, `journal` is what every unit wrote.
+    `states` maps units to their ActiveState, `asked` has the commands that change something, `journal` is the log of
+    every unit.
     """
 
     def __init__(self, folder, tasks=(), dying=(), journal=""):
@@ -39,7 +40,7 @@ class FakeSystemd:
         return types.SimpleNamespace(returncode=status, stdout=output, stderr=output if status else "")
 
     def finish(self, name):
-        """Let a unit finish its task: what waited to start starts."""
+        """Let a unit finish its task, so that a pending start begins."""
         self.tasks.discard(name)
         self.states[name] = "active" if self.states.get(name) == "deactivating, then start" else "inactive"
 

@@ -1,4 +1,4 @@
-"""The user and the directories of a site: what is made, what is kept, and what goes."""
+"""The user and the directories of a site: what is created, kept and removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCOUNT = {"etc/sysusers/build-shop.conf", "build-shop"}
 
 
 class System:
-    """The module os, but for the owners of files."""
+    """The module os, except for the owners of files."""
 
     def __init__(self, host):
         self.fstat = lambda descriptor: host.stat(f"/proc/self/fd/{descriptor}")
@@ -35,7 +35,7 @@ class System:
 
 
 class Host:
-    """A made-up root directory whose accounts and owners are noted, not made; `users` are those that are there."""
+    """A root directory below tmp_path. Accounts and owners are only recorded; `users` are the existing accounts."""
 
     def __init__(self, root, monkeypatch):
         self.root, self.users, self.owners, self.calls = root, {"root", "huatai"}, {}, []
@@ -84,7 +84,7 @@ class Host:
         return SimpleNamespace(st_mode=found.st_mode, st_uid=uid, st_gid=gid, st_ino=found.st_ino)
 
     def run(self, step, argv, environment=None):
-        """What systemd and userdel would do, as far as the accounts can see it."""
+        """Do what systemd and userdel would do, as far as the accounts can see it."""
         self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
         if argv[0] == "systemd-sysusers":
             for line in Path(argv[1]).read_text().splitlines():
@@ -146,7 +146,7 @@ def test_a_new_site_gets_user_directories_and_key(host):
     assert key.endswith("\n")
 
 
-def test_a_second_run_changes_and_runs_nothing(host):
+def test_a_second_run_changes_nothing_and_runs_no_command(host):
     host.ensure()
     before = (host.root / "etc/shop/secret_key").read_text()
     host.calls.clear()
@@ -155,7 +155,7 @@ def test_a_second_run_changes_and_runs_nothing(host):
     assert (host.root / "etc/shop/secret_key").read_text() == before
 
 
-def test_check_mode_predicts_and_makes_nothing(host):
+def test_check_mode_predicts_and_creates_nothing(host):
     predicted = host.ensure(check_mode=True)
     assert predicted == {
         "etc/sysusers/site-shop.conf",
@@ -194,7 +194,7 @@ def test_an_account_that_a_site_must_not_have_is_refused(host, monkeypatch, user
     assert (host.files(), host.calls) == ([], [])
 
 
-def test_the_account_of_an_absent_site_whose_data_stayed_is_its_own(host, monkeypatch):
+def test_account_of_an_absent_site_with_kept_data_is_reused(host, monkeypatch):
     monkeypatch.setattr(accounts.nofollow, "status", host.stat)
     host.ensure()
     host.forget()
@@ -203,7 +203,7 @@ def test_the_account_of_an_absent_site_whose_data_stayed_is_its_own(host, monkey
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_somebody_elses_user_has_to_be_there(host, check_mode):
+def test_a_user_of_the_host_must_exist(host, check_mode):
     wanted = (
         "site 'shop': accounts failed: user is 'nobody-here', which this host does not have; create it, or remove the "
         "key"
@@ -213,7 +213,7 @@ def test_somebody_elses_user_has_to_be_there(host, check_mode):
     assert (host.files(), host.calls) == ([], [])
 
 
-def test_somebody_elses_user_is_not_made_and_its_group_is_used(host):
+def test_a_user_of_the_host_is_not_created_and_its_group_is_used(host):
     host.ensure("huatai", managed=False)
     assert (host.root / "etc/sysusers/site-shop.conf").read_text() == "# Written by pyweb.stack.\ng nginx -\n"
     assert host.of("var/shop") == (0o711, 1000, 1001)
@@ -224,16 +224,16 @@ def test_somebody_elses_user_is_not_made_and_its_group_is_used(host):
 @pytest.mark.parametrize(
     ("damage", "change"),
     [
-        (lambda host: os.rmdir(host.layout.run), "run/shop"),  # after a boot without systemd-tmpfiles
+        (lambda host: os.rmdir(host.layout.run), "run/shop"),  # After a boot without systemd-tmpfiles.
         (lambda host: host.users.remove("site-shop"), "site-shop"),
         (lambda host: os.unlink(host.layout.tmpfiles), "etc/tmpfiles/site-shop.conf"),
         (lambda host: host.users.remove("build-shop"), "build-shop"),
         (lambda host: os.unlink(host.layout.builder_sysusers), "etc/sysusers/build-shop.conf"),
-        # It was in another group, because the site had another user.
+        # The site had another user before, so the file was in another group.
         (lambda host: host.members.update({"staff": ["build-shop"]}), "the groups of build-shop"),
     ],
 )
-def test_what_went_missing_is_made_again(host, damage, change):
+def test_missing_directories_and_files_are_created_again(host, damage, change):
     host.ensure()
     host.calls.clear()
     damage(host)
@@ -252,7 +252,7 @@ def test_what_went_missing_is_made_again(host, damage, change):
         lambda path, host: host.own(path, 910, 7),
     ],
 )
-def test_mode_and_owner_of_a_directory_are_set_right(host, damage):
+def test_mode_and_owner_of_a_directory_are_corrected(host, damage):
     host.ensure()
     damage(host.layout.cache, host)
     assert host.ensure(check_mode=True) == {"cache/shop"}
@@ -260,7 +260,7 @@ def test_mode_and_owner_of_a_directory_are_set_right(host, damage):
     assert host.of("cache/shop") == (0o700, 910, 911)
 
 
-def test_media_elsewhere_keep_the_mode_that_they_have(host):
+def test_media_outside_the_state_directory_keep_their_mode(host):
     host.layout = Layout("shop", {**host.layout.paths, "media": f"{host.root}/mnt/media"})
     assert "mnt/media" in host.ensure()
     assert host.of("mnt/media") == (0o2750, 900, 33)
@@ -270,7 +270,7 @@ def test_media_elsewhere_keep_the_mode_that_they_have(host):
 
 @AS_ROOT
 @pytest.mark.parametrize(("path", "check_mode"), [("media", True), ("media", False), ("", False)])
-def test_a_link_that_a_site_made_in_place_of_its_directory_gives_it_nothing(host, path, check_mode):
+def test_a_link_that_a_site_put_in_place_of_its_directory_is_refused(host, path, check_mode):
     host.ensure()
     (host.root / "cron").mkdir()
     link = (host.root / "var/shop" / path) if path else host.root / "cache/shop"
@@ -284,7 +284,7 @@ def test_a_link_that_a_site_made_in_place_of_its_directory_gives_it_nothing(host
     assert host.of("cron") == (0o755, 0, 0)
 
 
-def test_an_account_of_0_1_loses_the_home_that_its_site_can_write(host):
+def test_an_account_of_0_1_loses_the_home_directory_that_its_site_can_write(host):
     host.ensure()
     host.homes["site-shop"] = host.layout.state
     assert host.ensure(check_mode=True) == {"site-shop: home /nonexistent"}
@@ -294,7 +294,7 @@ def test_an_account_of_0_1_loses_the_home_that_its_site_can_write(host):
     assert host.ensure() == set()
 
 
-def test_somebody_elses_home_stays(host):
+def test_home_directory_of_a_user_of_the_host_stays(host):
     host.ensure("huatai", managed=False)
     assert host.homes["huatai"] == "/home/huatai"
     assert not any("vipw" in call for call in host.calls)
@@ -309,7 +309,7 @@ def test_somebody_elses_home_stays(host):
         ('A="1"\n', 0o600, 'HOME="{state}"\nA="1"\n'),
     ],
 )
-def test_environments_of_0_1_are_closed_and_say_where_home_is(host, text, mode, after):
+def test_environment_files_of_0_1_get_a_strict_mode_and_home(host, text, mode, after):
     host.ensure()
     path = host.root / "etc/shop/0123456789ab.env"
     path.write_text(text)
@@ -321,14 +321,14 @@ def test_environments_of_0_1_are_closed_and_say_where_home_is(host, text, mode, 
     assert host.ensure() == set()
 
 
-def test_a_site_whose_user_shares_its_group_gets_one_of_its_own(host, monkeypatch):
+def test_a_site_whose_user_shares_its_group_gets_a_group_of_its_own(host, monkeypatch):
     host.members["staff"] = ["teammate"]
     assert "etc/shop" in host.ensure("huatai", managed=False)
     text = (host.root / "etc/sysusers/site-shop.conf").read_text()
     assert text == "# Written by pyweb.stack.\ng nginx -\ng site-shop -\nm huatai site-shop\n"
     assert host.of("etc/shop") == (0o750, 0, 901)
     assert host.of("etc/shop/secret_key") == (0o640, 0, 901)
-    # What the site stores is not for the shared group either, whatever its processes have.
+    # The shared group must not read the site's data either, whatever groups its processes have.
     assert host.of("var/shop") == (0o2711, 1000, 901)
     host.members["staff"] = []
     assert host.ensure("huatai", managed=False) == set()
@@ -336,14 +336,14 @@ def test_a_site_whose_user_shares_its_group_gets_one_of_its_own(host, monkeypatc
     assert host.calls[-1] == ["accounts", "groupdel", "site-shop"]
 
 
-def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
+def test_a_group_with_an_unknown_member_is_refused(host):
     host.members.update({"staff": ["teammate"], "site-shop": ["huatai", "mallory"]})
     with pytest.raises(StepError, match="this host has a group 'site-shop' with the members mallory, who could read"):
         host.ensure("huatai", managed=False)
     assert (host.files(), host.calls) == ([], [])
 
 
-def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
+def test_the_user_of_another_inventorys_site_is_shared_only_on_request(host):
     host.ensure("huatai", managed=False)
     host.layout = Layout("blog", host.layout.paths)
     with pytest.raises(StepError, match="user is 'huatai', which the site 'shop' of this host has, too: each could"):
@@ -351,7 +351,7 @@ def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
     host.ensure("huatai", managed=False, shared=True)
 
 
-def test_another_name_of_the_same_number_is_the_same_user(host, monkeypatch):
+def test_another_name_with_the_same_uid_is_the_same_user(host, monkeypatch):
     for name, number in {"alias": 1000, "builder": 910}.items():
         monkeypatch.setitem(USERS, name, number)
         host.users.add(name)
@@ -366,14 +366,14 @@ def test_another_name_of_the_same_number_is_the_same_user(host, monkeypatch):
 # --- the account that builds ---
 
 
-def test_where_the_sites_user_builds_no_account_is_made(host):
+def test_no_build_account_is_created_if_the_sites_user_builds(host):
     assert not ACCOUNT & host.ensure(builds="site-shop")
     assert host.of("cache/shop") == (0o700, 900, 901)
     assert "builder" not in memory.sites()["shop"]
     assert host.ensure(builds="site-shop") == set()
 
 
-def test_what_the_site_could_write_is_no_cache_for_the_account(host):
+def test_the_build_account_does_not_use_a_cache_that_the_site_could_write(host):
     host.ensure(builds="site-shop")
     (host.root / "cache/shop/uv/archive").mkdir(parents=True)
     (host.root / "cache/shop/uv/archive/django.py").write_text("poisoned")
@@ -388,8 +388,8 @@ def test_what_the_site_could_write_is_no_cache_for_the_account(host):
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("old", [True, False])
-def test_a_foreign_account_does_not_become_the_one_that_builds(host, check_mode, old):
-    if old:  # a host of 0.1
+def test_an_existing_account_of_the_host_is_not_used_as_build_account(host, check_mode, old):
+    if old:  # A host of 0.1.
         host.ensure(builds="site-shop")
     host.users.add("build-shop")
     before = host.files()
@@ -400,14 +400,14 @@ def test_a_foreign_account_does_not_become_the_one_that_builds(host, check_mode,
     assert "build-shop" in host.users
 
 
-def test_an_account_that_builds_is_no_user_of_a_site(host):
+def test_a_build_account_cannot_be_the_user_of_a_site(host):
     host.ensure()
     host.layout = Layout("other", host.layout.paths)
     with pytest.raises(StepError, match="user is 'build-shop', an account that builds: the site could change"):
         host.ensure("build-shop", managed=False, builds="build-other")
 
 
-def test_an_account_that_is_gone_is_not_known_as_ours(host):
+def test_a_removed_build_account_is_no_longer_recorded_as_created(host):
     host.ensure()
     assert memory.sites()["shop"]["builder"] == "build-shop"
     host.forget()
@@ -417,7 +417,7 @@ def test_an_account_that_is_gone_is_not_known_as_ours(host):
         host.ensure()
 
 
-def test_an_empty_key_is_made_again(host):
+def test_an_empty_key_file_is_written_again(host):
     host.ensure()
     (host.root / "etc/shop/secret_key").write_text(" \n")
     assert host.ensure(check_mode=True) == {"etc/shop/secret_key"}
@@ -450,7 +450,7 @@ def test_purge_removes_data_and_account(host):
     assert os.path.exists(host.layout.state)
     assert {"site-shop", "build-shop"} <= host.users
     assert host.forget(purge=True) == predicted
-    # A group that has other members would stay.
+    # A group with other members would stay.
     assert host.calls[-2:] == [["accounts", "userdel", "build-shop"], ["accounts", "userdel", "site-shop"]]
     assert not any((host.root / path).exists() for path in [*GONE, "var/shop", "etc/shop"])
     assert host.forget(purge=True) == []
@@ -466,7 +466,7 @@ def test_purge_leaves_the_certificate_that_nginx_still_reads(host):
     assert host.forget(purge=True) == predicted
     assert os.listdir(host.layout.config) == ["tls"]
     assert os.path.exists(host.layout.memory)
-    # The role nginx takes its own files away first, and the link with them.
+    # The role nginx removes its own files first, and the link with them.
     os.unlink(host.layout.tls_live)
     host.forget(purge=True)
     assert not os.path.exists(host.layout.config)
@@ -474,7 +474,7 @@ def test_purge_leaves_the_certificate_that_nginx_still_reads(host):
 
 
 @pytest.mark.parametrize("purge", [True, False])
-def test_an_account_that_was_not_made_is_never_removed(host, purge):
+def test_an_account_that_was_not_created_by_a_run_is_never_removed(host, purge):
     host.ensure("huatai", managed=False)
     assert "huatai" not in host.forget("huatai", managed=False, purge=purge)
     assert "huatai" in host.users
@@ -496,7 +496,7 @@ def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
     assert accounts.web_group(wanted) == group
 
 
-def test_where_a_site_lies_is_noted_until_its_data_go(host):
+def test_directories_of_a_site_are_recorded_until_its_data_is_removed(host):
     host.ensure(check_mode=True)
     assert memory.sites() == {}
     host.ensure()
@@ -522,7 +522,7 @@ def test_where_a_site_lies_is_noted_until_its_data_go(host):
         ("auth_basic_user_file x;", ("nobody", "nogroup")),
     ],
 )
-def test_the_account_of_nginx_is_that_of_its_file(tmp_path, monkeypatch, text, account):
+def test_nginx_user_is_read_from_its_configuration(tmp_path, monkeypatch, text, account):
     (tmp_path / "nginx.conf").write_text(text)
     monkeypatch.setattr(accounts, "_compiled_account", lambda: ("nobody", "nogroup"))
     assert accounts.nginx_account(str(tmp_path / "nginx.conf")) == account
@@ -537,14 +537,14 @@ def test_the_account_of_nginx_is_that_of_its_file(tmp_path, monkeypatch, text, a
         ("configure arguments: --prefix=/usr", ("nobody", "nogroup")),
     ],
 )
-def test_without_the_directive_the_account_is_the_compiled_one(monkeypatch, told, account):
+def test_nginx_user_defaults_to_the_compiled_one(monkeypatch, told, account):
     monkeypatch.setattr(accounts.shutil, "which", lambda _name, path: "/usr/sbin/nginx")
     monkeypatch.setattr(accounts.subprocess, "run", lambda *_words, **_more: SimpleNamespace(stderr=told))
     monkeypatch.setattr(accounts, "group_of", lambda _user: "nogroup")
     assert accounts._compiled_account() == account
 
 
-def test_the_group_of_the_web_server_is_that_of_nginx_conf(monkeypatch):
+def test_the_group_of_the_web_server_is_read_from_nginx_conf(monkeypatch):
     monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in ("www-data", "deploy")])
     monkeypatch.setattr(accounts, "nginx_account", lambda: ("deploy", "deploy"))
     assert accounts.web_group() == "deploy"
@@ -553,8 +553,8 @@ def test_the_group_of_the_web_server_is_that_of_nginx_conf(monkeypatch):
 
 
 @pytest.mark.parametrize("paths", ["", "{state}/invoices:{state}/a/b:/srv/elsewhere"])
-def test_protected_files_among_the_data_are_nginxs_groups_to_read(host, paths):
-    """As the media are; what lies elsewhere is somebody else's to make."""
+def test_nginx_can_read_protected_files_in_the_data_directory(host, paths):
+    """They get the mode of the media. Directories elsewhere are not created."""
     state = host.layout.state
     given = {"protected": paths.format(state=state)} if paths else {}
     host.layout = Layout("shop", {**host.layout.paths, **given})

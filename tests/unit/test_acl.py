@@ -1,4 +1,4 @@
-"""What an ACL grants is decided as the kernel does: the owner, named users, groups, others, and the mask between."""
+"""An ACL is evaluated as the kernel does: the owner, named users, groups, others, and the mask."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def entries(user=1, group=0, mask=1, other=0, named_group=4):
         (Identity(51, 1000), {"mask": 7, "group": 5}, READ | ENTER, True),
     ],
 )
-def test_what_an_acl_grants(who, given, wanted, may):
+def test_permissions_of_an_acl(who, given, wanted, may):
     assert acl.allowed(entries(**given), who, 1000, 1000, wanted) is may
 
 
-def test_the_attribute_of_the_kernel_is_read():
+def test_extended_attribute_is_parsed():
     raw = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries())
     assert acl.parsed(raw) == entries()
     assert acl.parsed(raw[:-3]) == entries()[:-1]
@@ -50,7 +50,7 @@ def test_the_attribute_of_the_kernel_is_read():
     assert acl.entries_of("/proc/self/nosuch") == []
 
 
-def test_a_walk_heeds_the_acl(monkeypatch, tmp_path):
+def test_walk_to_a_file_respects_the_acl(monkeypatch, tmp_path):
     tmp_path.chmod(0o700)
     given = entries()
     monkeypatch.setattr(acl, "entries_of", lambda path: given if path == str(tmp_path) else [])

@@ -1,6 +1,6 @@
-"""Why there is no certificate, from what certbot 2.1, 3.1, 4.0 and 5 print; what the CA says is Boulder's or pebble's."""
+"""Why no certificate was issued, from the output of certbot 2.1, 3.1, 4.0 and 5 with Boulder or pebble as the CA."""
 
-# ruff: noqa: E501 - what programs print is as long as it is
+# ruff: noqa: E501 - output of programs is not wrapped
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK = (
 
 
 def failed(kind, detail, domain="shop.example.com", word="Domain", authenticator="webroot"):
-    """What certbot prints of a challenge that failed."""
+    """Return what certbot prints about a failed challenge."""
     return (
         f"Requesting a certificate for {domain}\n\nCertbot failed to authenticate some domains (authenticator: "
         f"{authenticator}). The Certificate Authority reported these problems:\n  {word}: {domain}\n  Type:   {kind}\n"
@@ -35,7 +35,7 @@ def why(output, seen=HERE, log="", url=LETS_ENCRYPT, email=""):
     return found
 
 
-# What the CA says, what this host sees, and the cause with what to do.
+# What the CA says, what this host sees, and the cause with its fix.
 CHALLENGES = {
     "no address": (
         "dns",
@@ -62,7 +62,7 @@ CHALLENGES = {
         Seen((), (OWN,)),
         "shop.example.com has no address in DNS",
     ),
-    "servers of DNS": (
+    "no answer of the DNS servers": (
         "dns",
         "DNS problem: SERVFAIL looking up A for shop.example.com - the domain's nameservers may be malfunctioning",
         HERE,
@@ -74,13 +74,13 @@ CHALLENGES = {
         HERE,
         "the DNS servers of shop.example.com do not answer as they should (broken delegation or DNSSEC",
     ),
-    "elsewhere, refused": (
+    "another host, refused": (
         "connection",
         f"{OTHER}: Fetching {URL}: Connection refused",
         Seen((OTHER,), (OWN,)),
         f"shop.example.com leads to {OTHER}, and this host has {OWN}; correct its A and AAAA records",
     ),
-    "elsewhere, 404": (
+    "another host, 404": (
         "unauthorized",
         f"{OTHER}: Invalid response from {URL}: 404",
         Seen((OTHER,), (OWN,), "200 of nginx", "404 of Apache"),
@@ -92,7 +92,7 @@ CHALLENGES = {
         HERE,
         f"port 80 of shop.example.com ({OWN}) is closed: the connection is refused",
     ),
-    "closed, although DNS here says otherwise": (
+    "closed, and DNS differs on this host": (
         "connection",
         f"{OWN}: Fetching {URL}: Connection refused",
         Seen((OTHER,), (OWN,)),
@@ -128,7 +128,7 @@ CHALLENGES = {
         Seen((OWN, SIX), (OWN,)),
         f"the AAAA record of shop.example.com leads to {SIX}, where port 80 does not answer; remove the record",
     ),
-    "AAAA of another host": (
+    "AAAA record of another host": (
         "unauthorized",
         f"{SIX}: Invalid response from {URL}: 404",
         Seen((OWN, SIX), (OWN,)),
@@ -219,7 +219,7 @@ CHALLENGES = {
         HERE,
         "the CA found no TXT record _acme-challenge.shop.example.com: the command or plugin",
     ),
-    "NXDOMAIN of TXT": (
+    "NXDOMAIN for the TXT record": (
         "dns",
         "DNS problem: NXDOMAIN looking up TXT for _acme-challenge.shop.example.com - check that a DNS record exists",
         HERE,
@@ -256,7 +256,7 @@ def test_cause_of_a_failed_challenge(name):
 
 
 def unexpected(words):
-    """What certbot prints of anything else that the CA or the way to it refuses."""
+    """Return what certbot prints about other errors of the CA or the connection."""
     return f"Requesting a certificate for shop.example.com\nAn unexpected error occurred:\n{words}\n{ASK}\n"
 
 
@@ -275,7 +275,7 @@ BEFORE = {
         ),
         "a rate limit of the CA, until 2026-12-01 10:20:30 UTC: Error creating new order :: too many certificates (5)",
     ),
-    "rate limit of failures": (
+    "rate limit of failed challenges": (
         unexpected(
             'Error creating new order :: too many failed authorizations (5) for "shop.example.com" in the last 1h0m0s, '
             "retry after 2026-11-26 12:00:00 UTC: see https://letsencrypt.org/docs/rate-limits/"
@@ -320,7 +320,7 @@ BEFORE = {
         ),
         "the directory at ca.example.net:14000 does not answer this host: timed out",
     ),
-    "a directory without a name in DNS": (
+    "a directory whose name is not in DNS": (
         no_directory("Failed to establish a new connection: [Errno -2] Name or service not known"),
         "the name of the directory, ca.example.net, has no address in the DNS of this host",
     ),
@@ -349,7 +349,7 @@ BEFORE = {
         f"registration again.\n{ASK}\n",
         "the CA refuses the e-mail address ops@example; correct tls.acme.email",
     ),
-    "an account that the CA forgot": (
+    "an account that the CA no longer has": (
         unexpected(
             'Unable to validate JWS :: Account "https://ca.example.net/acct/1" not found'.replace(
                 "not found", "does not exist"
@@ -375,7 +375,7 @@ BEFORE = {
         "tls.acme.challenge.dns.credentials is not what the plugin expects: Missing property in credentials configuration "
         'file /etc/sites/shop/tls/acme/credentials.ini: * Property "dns_cloudflare_api_token" not found',
     ),
-    "the plugin's own failure": (
+    "a failure of the plugin": (
         f"Error determining zone_id: 6003 Invalid request headers. Please confirm that you have supplied valid\n{ASK}\n",
         "the DNS plugin of certbot failed: Error determining zone_id: 6003 Invalid request headers",
     ),
@@ -385,7 +385,7 @@ BEFORE = {
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
         "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 2: the zone is locked",
     ),
-    "a hook that said nothing": (
+    "a hook without output": (
         "Hook '--manual-auth-hook' for shop.example.com reported error code 127\n"
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
         "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it printed nothing",
@@ -394,7 +394,7 @@ BEFORE = {
         unexpected('Error creating new order :: Invalid profile requested :: profile "short" not recognized'),
         "the CA refuses the profile of tls.acme.profile: Error creating new order",
     ),
-    "a name of no CA": (
+    "a name that no CA accepts": (
         unexpected(
             'Error creating new order :: Cannot issue for "shop.local": Domain name does not end with a valid public suffix '
             "(TLD)"
@@ -421,34 +421,34 @@ BEFORE = {
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_cause_before_any_challenge(name):
+def test_cause_of_a_failure_before_any_challenge(name):
     output, wanted = BEFORE[name]
     assert why(output, url="https://ca.example.net:14000/dir").startswith(wanted)
 
 
-def test_certbots_log_is_read_where_it_printed_less():
+def test_certbots_log_is_read_if_it_printed_less():
     found = why("An unexpected error occurred:\n", log="urn:ietf:params:acme:error:rateLimited :: too many new orders")
     assert found.startswith("a rate limit of the CA")
 
 
-def test_nothing_at_all_names_the_log():
+def test_without_any_output_the_error_names_the_log():
     assert why("") == "certbot gave no reason; see /var/log/letsencrypt/letsencrypt.log"
 
 
 @pytest.mark.parametrize("word", ["Domain", "Identifier"])
-def test_every_domain_that_failed_is_named(word):
+def test_every_failed_domain_is_named(word):
     first = failed("connection", f"{OWN}: Fetching {URL}: Connection refused", word=word)
     second = f"  {word}: www.example.com\n  Type:   dns\n  Detail: no valid A records found\n\nHint:"
     found = why(first.replace("\nHint:", f"\n{second}", 1))
     assert "; www.example.com failed as well; the CA said:" in found
 
 
-def test_a_detail_of_several_lines_is_one():
+def test_a_detail_of_several_lines_is_joined():
     output = "  Domain: a.example\n  Type:   unauthorized\n  Detail: first\nsecond\n\nHint: x\n"
     assert problems(output) == [("a.example", "unauthorized", "first second")]
 
 
-def test_an_endless_answer_of_a_server_is_cut():
+def test_an_endless_answer_of_a_server_is_truncated():
     found = why(failed("unauthorized", f'{OWN}: Invalid response from {URL}: "{"x" * 900}"'))
     assert len(found) < 800
     assert found.endswith("...")

@@ -1,4 +1,4 @@
-"""The module and its action: several sites in one run, and what is told of them."""
+"""The module and its action: several sites in one run, and what the result says about them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DNS = {"dns": {"command": "true", "environment": {"TOKEN": TOKEN}}}
 
 
 class Ended(Exception):
-    """The end of the module, with what it returned."""
+    """The end of the module, with its result."""
 
 
 class Module:
@@ -40,7 +40,7 @@ def host(tmp_path, monkeypatch):
 
 
 def run(host, *given, check_mode=False):
-    """Call the module with completed sites; what comes before it has been done."""
+    """Call the module with completed sites; everything before it has been done."""
     sites, secrets = host.sites(*given)
     for one in sites:
         if one["state"] == "present" and one["tls"]["kind"] == "acme" and not acme_found.lineage(one["name"]):
@@ -57,7 +57,7 @@ def plain(name="shop", **keys):
     return {"name": name, "domains": ["shop.example.com"], "source": {"startproject": "shop"}, **keys}
 
 
-def test_two_sites_in_one_run_and_nothing_in_the_next(host):
+def test_two_sites_are_issued_in_one_run_and_a_second_run_changes_nothing(host):
     given = site(), site("blog", ["blog.example.com"])
     predicted = run(host, *given, check_mode=True)
     assert host.certbot.calls == []
@@ -72,7 +72,7 @@ def test_two_sites_in_one_run_and_nothing_in_the_next(host):
     assert len(host.certbot.calls) == 2
 
 
-def test_the_fault_of_one_site_is_its_own(host):
+def test_a_failed_site_does_not_stop_the_others(host):
     bad = {"dns": {"command": "no-such-program", "environment": {"TOKEN": TOKEN}}}
     host.certbot.program("no-such-program", "#!/bin/sh\necho no zone for $TOKEN >&2; exit 1\n")
     host.certbot.fails(REFUSED)
@@ -102,14 +102,14 @@ def failing_for(name, real):
     return issue
 
 
-def test_where_nothing_was_issued_no_timer_is_started(host):
+def test_no_timer_is_started_if_nothing_was_issued(host):
     host.certbot.fails(REFUSED)
     done = run(host, site())
     assert done["failed"]
     assert host.units == []
 
 
-def test_a_host_without_certbot_says_what_is_to_be_installed(host):
+def test_a_host_without_certbot_names_what_to_install(host):
     (host.certbot.programs / "certbot").unlink()
     host.monkeypatch.setitem(acme_certificates.BASE_ENVIRONMENT, "PATH", str(host.certbot.programs))
     assert not run(host, site(), check_mode=True)["failed"]
@@ -120,7 +120,7 @@ def test_a_host_without_certbot_says_what_is_to_be_installed(host):
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_the_certbot_cannot_do_is_refused(host, check_mode):
+def test_features_that_this_certbot_lacks_are_refused(host, check_mode):
     host.monkeypatch.setattr(acme_found, "version", lambda: "4.0.0")
     done = run(host, site(profile="shortlived"), check_mode=check_mode)
     assert "tls.acme.profile is 'shortlived', and this host's certbot 4.0.0 cannot keep a profile" in done["msg"]
@@ -136,7 +136,7 @@ def test_what_the_certbot_cannot_do_is_refused(host, check_mode):
         ({"name": "shop", "state": "absent", "purge": True}, False),
     ],
 )
-def test_a_certificate_that_is_not_wanted_any_more_is_not_renewed(host, then, stays):
+def test_a_certificate_that_is_no_longer_requested_is_not_renewed(host, then, stays):
     run(host, site())
     predicted = run(host, then, check_mode=True)
     assert acme_found.named() == ["shop"]
@@ -151,7 +151,7 @@ def test_a_certificate_that_is_not_wanted_any_more_is_not_renewed(host, then, st
 # --- the action ---
 
 
-def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch):
+def test_secrets_are_passed_only_in_the_no_log_parameter(monkeypatch):
     credentials = {"dns": {"plugin": "rfc2136", "credentials": f"secret = {TOKEN}"}}
     sites = complete(
         [

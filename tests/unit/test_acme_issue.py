@@ -1,4 +1,4 @@
-"""Getting a certificate: what certbot is called with, and what a host has afterwards."""
+"""Issuing a certificate: certbot's arguments, and the files on the host afterwards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def options(host, call=-1):
 
 
 @pytest.mark.parametrize("version", ["2.1.0", "3.1.0", "4.0.0", "5.4.0"])
-def test_first_certificate_replaces_the_placeholder_and_then_nothing_is_to_be_done(tmp_path, monkeypatch, version):
+def test_first_certificate_replaces_the_placeholder_and_a_second_run_changes_nothing(tmp_path, monkeypatch, version):
     host, labelled = Host(tmp_path, monkeypatch, version), []
     monkeypatch.setattr(acme_issue.labels, "settle", labelled.append)
     wanted = host.certificate(domains=["shop.example.com", "www.shop.example.com"])
@@ -57,7 +57,7 @@ def test_first_certificate_replaces_the_placeholder_and_then_nothing_is_to_be_do
     assert len(host.certbot.calls) == 1
 
 
-def test_check_mode_asks_nobody_and_touches_nothing(host):
+def test_check_mode_contacts_no_ca_and_changes_nothing(host):
     wanted = host.certificate(dry=True, ca="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     assert len(wanted.ensure()) == 1
     assert host.certbot.calls == []
@@ -76,7 +76,7 @@ def test_check_mode_asks_nobody_and_touches_nothing(host):
         ({"challenge": DNS}, "the challenge has changed", ["--manual"]),
     ],
 )
-def test_what_changes_is_issued_again_under_the_same_name(host, changed, reason, words):
+def test_a_changed_request_is_issued_again_under_the_same_name(host, changed, reason, words):
     host.certificate().ensure()
     if "challenge" in changed:
         (host.certbot.programs / "txt").symlink_to("/bin/true")
@@ -91,7 +91,7 @@ def test_what_changes_is_issued_again_under_the_same_name(host, changed, reason,
     assert wanted.ensure() == []
 
 
-def test_an_email_and_a_profile_are_handed_on(tmp_path, monkeypatch):
+def test_email_and_profile_are_passed_to_certbot(tmp_path, monkeypatch):
     host = Host(tmp_path, monkeypatch, "4.1.0")
     wanted = host.certificate(email="ops@example.com", profile="shortlived")
     wanted.ensure()
@@ -102,7 +102,7 @@ def test_an_email_and_a_profile_are_handed_on(tmp_path, monkeypatch):
     assert wanted.ensure() == []
 
 
-def test_an_ip_address_has_an_option_of_its_own(tmp_path, monkeypatch):
+def test_an_ip_address_uses_its_own_option(tmp_path, monkeypatch):
     host = Host(tmp_path, monkeypatch, "5.4.0")
     wanted = host.certificate()
     wanted.site = {**wanted.site, "domains": ["shop.example.com", "203.0.113.5"]}
@@ -111,7 +111,7 @@ def test_an_ip_address_has_an_option_of_its_own(tmp_path, monkeypatch):
     assert wanted.ensure() == []
 
 
-def test_a_failed_challenge_leaves_what_is_served_and_names_the_cause(host):
+def test_a_failed_challenge_keeps_the_served_certificate_and_names_the_cause(host):
     before = host.certificate()
     before.ensure()
     live = pairs.live(before.layout)
@@ -132,8 +132,8 @@ def test_a_failed_challenge_leaves_what_is_served_and_names_the_cause(host):
     assert served(again) == ["new.example.com", "shop.example.com"]
 
 
-def test_what_a_killed_certbot_left_is_no_obstacle(host):
-    """Without that, certbot would call the certificate pyweb-shop-0001, or find a directory in its way."""
+def test_files_left_by_a_killed_certbot_do_not_block_the_next_run(host):
+    """Otherwise certbot would name the certificate pyweb-shop-0001, or fail because a directory exists."""
     (host.certbot.etc / "renewal").mkdir(parents=True)
     (host.certbot.etc / "renewal/pyweb-shop.conf").touch()
     for part in ("live", "archive"):
@@ -144,7 +144,7 @@ def test_what_a_killed_certbot_left_is_no_obstacle(host):
     assert sorted(path.name for path in (host.certbot.etc / "renewal").iterdir()) == ["pyweb-shop.conf"]
 
 
-def test_a_site_that_comes_back_is_issued_although_its_old_certificate_is_there(host):
+def test_a_site_that_is_deployed_again_gets_a_certificate_although_its_old_one_exists(host):
     host.certificate().ensure()
     (host.certbot.etc / "renewal/pyweb-shop.conf").unlink()
     wanted = host.certificate()
@@ -153,7 +153,7 @@ def test_a_site_that_comes_back_is_issued_although_its_old_certificate_is_there(
     assert wanted.ensure() == []
 
 
-def test_a_run_that_was_killed_before_the_hook_is_completed_without_the_ca(host):
+def test_a_run_killed_before_the_hook_is_completed_without_the_ca(host):
     host.certbot.is_killed_before_its_hook()
     with pytest.raises(StepError, match="issued, but is not served"):
         host.certificate().ensure()
@@ -164,7 +164,7 @@ def test_a_run_that_was_killed_before_the_hook_is_completed_without_the_ca(host)
     assert served(wanted) == ["shop.example.com"]
 
 
-def test_where_nginx_refuses_the_new_pair_the_error_has_its_words(host):
+def test_if_nginx_refuses_the_new_pair_the_error_quotes_it(host):
     (host.folder / "refuses").touch()
     wanted = host.certificate()
     with pytest.raises(StepError, match=r"is not served: nginx refuses the new certificate.*no such directive"):
@@ -174,13 +174,13 @@ def test_where_nginx_refuses_the_new_pair_the_error_has_its_words(host):
     assert wanted.ensure() == ["certificate: nginx is reloaded"]
 
 
-def test_a_certificate_that_https_does_not_show_is_an_error(host, monkeypatch):
+def test_a_certificate_that_https_does_not_serve_is_an_error(host, monkeypatch):
     monkeypatch.setattr(acme_served, "wrong", lambda site, certificate: "https at 203.0.113.5:443 does not answer")
     with pytest.raises(StepError, match=r"it was issued, but is not served: https at 203\.0\.113\.5:443 does not"):
         host.certificate().ensure()
 
 
-def test_another_certbot_is_waited_for(host, monkeypatch):
+def test_waits_for_another_running_certbot(host, monkeypatch):
     host.certbot.is_busy(2)
     wanted = host.certificate()
     wanted.ensure()
@@ -191,7 +191,7 @@ def test_another_certbot_is_waited_for(host, monkeypatch):
         host.certificate(domains=["new.example.com"]).ensure()
 
 
-def test_somebody_elses_certificate_of_that_name_is_not_touched(host):
+def test_a_foreign_certificate_of_the_same_name_is_not_changed(host):
     conf = host.certbot.etc / "renewal/pyweb-shop.conf"
     conf.parent.mkdir(parents=True)
     conf.write_text("[renewalparams]\nserver = https://x\nrenew_hook = /root/mine\n")
@@ -200,7 +200,7 @@ def test_somebody_elses_certificate_of_that_name_is_not_touched(host):
     assert "/root/mine" in conf.read_text()
 
 
-def test_without_the_script_that_nginx_is_told_by_nothing_is_begun(host):
+def test_nothing_is_issued_without_the_deploy_hook(host):
     with pytest.raises(StepError, match=r"tls/renewed, which installs a certificate in nginx, does not exist"):
         host.certificate(prepare=False).ensure()
     assert host.certbot.calls == []
@@ -209,7 +209,7 @@ def test_without_the_script_that_nginx_is_told_by_nothing_is_begun(host):
 # --- DNS ---
 
 
-def test_a_command_of_dns_gets_its_environment_and_nobody_sees_it(host):
+def test_a_dns_command_gets_its_environment_and_no_output_shows_it(host):
     seen = host.folder / "seen"
     host.certbot.program("set-record", f'#!/bin/sh\necho "$TOKEN $CERTBOT_DOMAIN $1" >{seen}\n')
     dns = {"command": ["set-record", "a word"], "cleanup": "true", "environment": {"TOKEN": TOKEN}}
@@ -230,7 +230,7 @@ def test_a_command_of_dns_gets_its_environment_and_nobody_sees_it(host):
     assert wanted.ensure() == []
 
 
-def test_a_new_token_is_written_and_nothing_is_issued(host):
+def test_a_new_token_is_written_without_issuing_again(host):
     dns = {"command": "true", "environment": {"TOKEN": TOKEN}}
     host.certificate(challenge={"dns": dns}).ensure()
     wanted = host.certificate(challenge={"dns": {**dns, "environment": {"TOKEN": "a newer one's"}}})
@@ -241,7 +241,7 @@ def test_a_new_token_is_written_and_nothing_is_issued(host):
     assert wanted.ensure() == []
 
 
-def test_what_a_command_of_dns_says_is_told_without_its_secret(host):
+def test_output_of_a_dns_command_is_shown_without_its_secret(host):
     host.certbot.program("set-record", '#!/bin/sh\necho "no zone for $TOKEN" >&2\nexit 3\n')
     host.certbot.fails(REFUSED.replace("connection", "unauthorized"))
     with pytest.raises(StepError) as caught:
@@ -251,7 +251,7 @@ def test_what_a_command_of_dns_says_is_told_without_its_secret(host):
     assert TOKEN not in str(caught.value)
 
 
-def test_a_plugin_has_its_credentials_in_a_file_of_roots(host):
+def test_credentials_of_a_plugin_are_in_a_file_that_only_root_reads(host):
     dns = {"plugin": "cloudflare", "credentials": f"dns_cloudflare_api_token = {TOKEN}", "wait": 30}
     wanted = host.certificate(domains=["*.example.com"], challenge={"dns": dns})
     wanted.ensure()
@@ -268,7 +268,7 @@ def test_a_plugin_has_its_credentials_in_a_file_of_roots(host):
 # --- the CA of the directory ---
 
 
-def test_a_ca_of_its_own_is_known_to_certbot_beside_those_of_the_host(host, monkeypatch):
+def test_certbot_trusts_a_private_ca_in_addition_to_those_of_the_host(host, monkeypatch):
     system = host.folder / "system.pem"
     system.write_text("of the host\n")
     monkeypatch.setattr(acme_issue.acme_timer, "SYSTEM_CAS", (str(system),))
@@ -279,7 +279,7 @@ def test_a_ca_of_its_own_is_known_to_certbot_beside_those_of_the_host(host, monk
     with open(path, encoding="utf-8") as stream:
         assert stream.read() == f"of the host\n{text}"
     assert wanted.ensure() == []
-    # Of a file that somebody else renews, the path counts.
+    # Of a file that another program renews, the path is compared.
     other = host.folder / "other.pem"
     other.write_text("another\n")
     wanted = host.certificate(ca=str(other))
@@ -288,7 +288,7 @@ def test_a_ca_of_its_own_is_known_to_certbot_beside_those_of_the_host(host, monk
     assert wanted.ensure() == []
 
 
-def test_a_ca_that_is_not_on_the_host_is_refused(host):
+def test_a_ca_file_that_is_missing_on_the_host_is_refused(host):
     with pytest.raises(StepError, match=r"tls\.acme\.ca is /nowhere/ca\.pem, which does not exist on the host"):
         host.certificate(ca="/nowhere/ca.pem").ensure()
     assert host.certbot.calls == []

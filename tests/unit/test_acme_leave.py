@@ -1,4 +1,4 @@
-"""The timer and the CAs that it knows, and what is left when certificates go."""
+"""The renewal timer and its CAs, and what is left when certificates are removed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def below(folder):
 
 
 @pytest.mark.parametrize("unit", ["certbot.timer", "certbot-renew.timer"])
-def test_a_timer_that_is_off_is_enabled_started_and_given_back(host, unit):
+def test_a_disabled_timer_is_enabled_and_started_and_later_restored(host, unit):
     (host.folder / "units/certbot.timer").unlink()
     host.states.clear()
     host.bring(unit)
@@ -46,20 +46,20 @@ def test_a_timer_that_is_off_is_enabled_started_and_given_back(host, unit):
     assert not os.path.exists(acme_timer.record())
 
 
-def test_of_a_timer_only_what_was_changed_is_given_back(host):
+def test_only_what_was_changed_of_a_timer_is_restored(host):
     host.bring("certbot.timer", "active", "disabled")
     assert acme_timer.ensure(host.run, dry=False) == ["enable"]
     assert acme_timer.give_back(host.run, dry=False) == ["certbot.timer: disabled, as it was"]
     assert host.states["certbot.timer"] == ["active", "disabled"]
 
 
-def test_a_timer_that_is_on_is_nobodys_change(host):
+def test_an_active_timer_is_not_recorded_as_a_change(host):
     host.bring("certbot.timer", "active", "enabled")
     assert acme_timer.ensure(host.run, dry=False) == []
     assert not os.path.exists(acme_timer.record())
 
 
-def test_a_host_without_a_timer_is_told_so(host):
+def test_a_host_without_a_timer_is_reported(host):
     (host.folder / "units/certbot.timer").unlink()
     host.states.clear()
     assert acme_timer.ensure(host.run, dry=True) == []
@@ -67,10 +67,10 @@ def test_a_host_without_a_timer_is_told_so(host):
         acme_timer.ensure(host.run, dry=False)
 
 
-# --- the CAs that it knows ---
+# --- the CAs that it trusts ---
 
 
-def test_certbot_of_the_timer_knows_the_cas_of_the_inventory(host, monkeypatch):
+def test_certbot_of_the_timer_trusts_the_cas_of_the_inventory(host, monkeypatch):
     system = host.folder / "system.pem"
     system.write_text("of the host\n")
     monkeypatch.setattr(acme_timer, "SYSTEM_CAS", (str(system), "/nowhere/ca.pem"))
@@ -94,7 +94,7 @@ def test_certbot_of_the_timer_knows_the_cas_of_the_inventory(host, monkeypatch):
         assert stream.read() == f"of the host\n{CA}"
 
 
-def test_the_drop_in_goes_with_the_last_ca(host):
+def test_the_drop_in_is_removed_with_the_last_ca(host):
     host.certificate(ca=CA).ensure()
     acme_timer.ensure_authorities(host.run, dry=False)
     host.certificate().ensure()
@@ -111,7 +111,7 @@ def ended(host, purge, dry=False):
     return acme_leave.end(Layout.of(completed), purge, host.run, dry)
 
 
-def test_the_renewal_ends_and_what_was_issued_stays(host):
+def test_renewal_ends_and_the_issued_certificate_stays(host):
     dns = {"command": "true", "environment": {"TOKEN": "token-of-the-provider"}}
     wanted = host.certificate(ca=CA, challenge={"dns": dns})
     wanted.ensure()
@@ -132,18 +132,18 @@ def test_the_renewal_ends_and_what_was_issued_stays(host):
     assert not any(os.path.exists(path) for path in (conf, own, layouts.ACME_WEBROOT))
     assert not (host.folder / "systemd/certbot.service.d").exists()
     assert (host.certbot.etc / "live/pyweb-shop/fullchain.pem").exists()
-    # What nginx reads is the pairs' business.
+    # Removing what nginx reads is not tested here; it is part of the pairs.
     assert os.path.exists(wanted.layout.certificate)
     assert ended(host, purge=False) == []
 
 
-def test_purge_takes_what_was_issued_and_leaves_nothing_of_that_name(host):
+def test_purge_removes_the_issued_files_and_everything_of_that_name(host):
     host.certificate().ensure()
     ended(host, purge=True)
     assert not [path for path in below(host.certbot.etc) if "pyweb-shop" in path]
 
 
-def test_purge_takes_it_although_the_renewal_ended_before(host):
+def test_purge_removes_the_files_of_a_renewal_that_has_ended(host):
     host.certificate().ensure()
     ended(host, purge=False)
     assert len(ended(host, purge=True)) == 2
@@ -161,7 +161,7 @@ def test_certificates_of_others_are_not_touched(host, purge):
     assert below(host.certbot.etc) == before
 
 
-def test_what_all_share_stays_as_long_as_one_is_left(host):
+def test_shared_files_stay_until_the_last_certificate_is_removed(host):
     host.certificate().ensure()
     acme_timer.ensure(host.run, dry=False)
     conf = (host.certbot.etc / "renewal/pyweb-shop.conf").read_text()

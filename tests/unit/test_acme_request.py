@@ -1,4 +1,4 @@
-"""What is wanted of certbot, compared with what a host has: the controller decides whether a module is called."""
+"""The expected certificates compared with those of a host: the controller decides whether to call the module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def completed(host, *given):
 
 
 @pytest.mark.parametrize("challenge", ["http", DNS, PLUGIN], ids=["http", "command", "plugin"])
-def test_a_host_as_it_should_be_needs_no_module_call(host, challenge):
+def test_no_module_is_called_for_a_host_that_is_up_to_date(host, challenge):
     host.certificate(challenge=challenge).ensure()
     host.states["certbot.timer"] = ["active", "enabled"]
     sites = completed(host, site(challenge=challenge))
@@ -37,7 +37,7 @@ def test_a_host_as_it_should_be_needs_no_module_call(host, challenge):
     assert acme.acme_pending(more, facts) == ["shop: domains", "blog: new"]
 
 
-def test_a_timer_that_is_off_and_a_renewal_that_has_to_end_are_pending(host):
+def test_an_inactive_timer_and_a_renewal_to_remove_are_pending(host):
     host.certificate().ensure()
     facts = acme_found.facts(host.run)
     assert acme.acme_pending(completed(host, site()), facts) == ["the timer"]
@@ -49,14 +49,14 @@ def test_a_timer_that_is_off_and_a_renewal_that_has_to_end_are_pending(host):
     assert acme.acme_pending(completed(host, {"name": "blog", "domains": ["b.example.com"]}), facts) == []
 
 
-def test_a_token_that_changed_is_pending(host):
+def test_a_changed_token_is_pending(host):
     host.certificate(challenge=DNS).ensure()
     host.states["certbot.timer"] = ["active", "enabled"]
     newer = {"dns": {**DNS["dns"], "environment": {"TOKEN": "another-token"}}}
     assert acme.acme_pending(completed(host, site(challenge=newer)), acme_found.facts(host.run)) == ["shop: files"]
 
 
-def test_what_nginx_does_not_read_is_pending(host):
+def test_a_certificate_that_nginx_does_not_read_is_pending(host):
     wanted = host.certificate()
     wanted.ensure()
     host.states["certbot.timer"] = ["active", "enabled"]
@@ -65,12 +65,12 @@ def test_what_nginx_does_not_read_is_pending(host):
     assert acme.acme_pending(completed(host, site()), acme_found.facts(host.run)) == ["shop: served"]
 
 
-def test_a_site_whose_deploy_failed_is_left_alone(host):
+def test_a_site_whose_deploy_failed_is_skipped(host):
     kept = [{**one, "kept": True} for one in completed(host, site())]
     assert acme.acme_pending(kept, {"lineages": {}, "timer": True}) == []
 
 
-def test_a_host_without_certificates_of_ours_costs_no_command(host):
+def test_a_host_without_managed_certificates_runs_no_command(host):
     found = acme_found.facts(lambda argv: pytest.fail(str(argv)))
     assert found == {"certbot": "", "lineages": {}, "timer": False, "certified": []}
 
@@ -89,7 +89,7 @@ def test_packages(host, sites, packages):
 
 
 @pytest.mark.parametrize("version", ["2.1.0", "3.1.0", "4.0.0"])
-def test_a_profile_that_certbot_would_forget_is_refused(host, version):
+def test_a_profile_is_refused_if_certbot_does_not_store_it(host, version):
     sites = completed(host, site(profile="shortlived"))
     with pytest.raises(
         AnsibleFilterError, match=rf"site 'shop': tls\.acme\.profile is 'shortlived', .* {version} cannot"
@@ -101,7 +101,7 @@ def test_a_profile_that_certbot_would_forget_is_refused(host, version):
     assert acme.acme_possible(completed(host, site()), {}, version)
 
 
-def test_an_ip_address_is_refused_below_the_first_version_that_knows_them(host):
+def test_an_ip_address_is_refused_if_certbot_is_too_old(host):
     sites = [{**one, "domains": ["203.0.113.5"]} for one in completed(host, site())]
     with pytest.raises(AnsibleFilterError, match=r"domains has the IP address 203\.0\.113\.5, .* certbot 5\.4 can"):
         acme.acme_possible(sites, {"certbot": "5.3.1"}, "2.1.0")
@@ -122,13 +122,13 @@ def test_version_is_read_from_the_name_of_a_directory(host, name, version):
     assert acme_found.version() == version
 
 
-def test_words_of_a_command_reach_it_as_they_are(host):
+def test_words_of_a_command_are_passed_unchanged(host):
     [one] = completed(host, site(challenge={"dns": {"command": ["prog", "a 'b' $(c) `d`", "*"]}}))
     text = acme_request.texts(one, {})["answer"]
     assert text.endswith("""exec prog 'a '"'"'b'"'"' $(c) `d`' '*'\n""")
 
 
-def test_parameters_of_a_lineage_are_read_as_configobj_writes_them(host):
+def test_lineage_parameters_are_parsed_as_configobj_writes_them(host):
     conf = host.certbot.etc / "renewal/pyweb-shop.conf"
     conf.parent.mkdir(parents=True)
     conf.write_text(

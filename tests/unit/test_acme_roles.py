@@ -1,4 +1,4 @@
-"""When the roles and playbooks get certificates, and what they install for that."""
+"""When the roles and playbooks request certificates, and what they install for this."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILTERS = {
 
 
 class Variables(dict):
-    """The variables of the role nginx; those that are templates are filled in when they are asked for."""
+    """The variables of the role nginx; templates are rendered when they are read."""
 
     def __init__(self, given):
         folder = ROOT / "roles/nginx"
@@ -57,7 +57,7 @@ def host(tmp_path, monkeypatch):
 
 
 def role(host, *given, distribution=("Debian", "12"), facts=None, **more):
-    """The role for these sites, on a host that was looked at."""
+    """Return the variables of the role for these sites, on a host whose facts were gathered."""
     found = acme_found.facts(host.run) if facts is None else facts
     known = {
         "os_family": distribution[0],
@@ -71,7 +71,7 @@ def role(host, *given, distribution=("Debian", "12"), facts=None, **more):
 PLAIN = {"name": "plain", "domains": ["plain.example.com"]}
 
 
-def test_certbot_is_installed_where_a_site_needs_it(host):
+def test_certbot_is_installed_if_a_site_needs_it(host):
     assert role(host, PLAIN).value("nginx_packages_needed") == ["nginx"]
     plugin = {"dns": {"plugin": "rfc2136", "credentials": "a = b"}}
     variables = role(host, PLAIN, site(challenge=plugin), distribution=("RedHat", "9"))
@@ -91,13 +91,13 @@ def test_certbot_is_installed_where_a_site_needs_it(host):
         (("RedHat", "9"), "1.20.1", "1.20.1"),
     ],
 )
-def test_check_mode_knows_which_nginx_a_bare_host_would_get(host, platform, there, version):
+def test_check_mode_knows_which_nginx_an_empty_host_would_get(host, platform, there, version):
     variables = role(host, PLAIN, distribution=platform)
     variables["ansible_facts"]["pyweb"]["nginx_version"] = there
     assert variables.value("__nginx_version") == version
 
 
-def test_what_is_pending_is_that_of_sites_that_nginx_serves(host):
+def test_only_sites_that_nginx_serves_are_pending(host):
     given = site(), site("blog", ["blog.example.com"]), PLAIN
     assert role(host, *given).value("nginx_certificates_pending") == ["shop: new", "blog: new", "the timer"]
     refused = {"failed": True, "set_after": {"faulty": ["blog"], "others": ["shop", "plain"]}}
@@ -107,7 +107,7 @@ def test_what_is_pending_is_that_of_sites_that_nginx_serves(host):
     assert role(host, PLAIN).value("nginx_certificates_pending") == []
 
 
-def test_sites_of_one_server_ask_for_one_certificate(host):
+def test_sites_of_one_server_share_one_certificate(host):
     given = site(), {**site("below"), "prefix": "/below"}
     assert role(host, *given).value("nginx_certificates_pending") == ["shop: new", "the timer"]
 
@@ -116,20 +116,20 @@ def test_sites_of_one_server_ask_for_one_certificate(host):
     ("distribution", "refused"),
     [(("Debian", "12"), True), (("Debian", "13"), True), (("RedHat", "9"), True), (("RedHat", "10"), False)],
 )
-def test_a_profile_is_refused_by_the_certbot_that_the_platform_would_install(host, distribution, refused):
+def test_a_profile_is_refused_if_the_certbot_of_the_platform_lacks_it(host, distribution, refused):
     variables = role(host, site(profile="shortlived"), distribution=distribution)
     if not refused:
         assert variables.value("__nginx_sites")
         return
     with pytest.raises(AnsibleFilterError, match="cannot keep a profile at renewal"):
         variables.value("__nginx_sites")
-    # Where the host has a newer one, that counts.
+    # A newer version on the host counts.
     facts = {"certbot": "5.6.0", "lineages": {}, "timer": False}
     assert role(host, site(profile="shortlived"), distribution=distribution, facts=facts).value("__nginx_sites")
 
 
 def blocks(tasks):
-    """Yield all tasks in the order of their execution, as (task, whether it comes after a failure as well)."""
+    """Yield all tasks in the order of their execution, as (task, whether it also runs after a failure)."""
     for task in tasks:
         yield task
         for part in ("block", "always"):
@@ -150,36 +150,36 @@ UNCERTIFIED = {"certbot": "2.1.0", "lineages": {}, "timer": False, "certified": 
     ("more", "waiting"),
     [
         ({}, ["shop", "blog"]),
-        # What a run would do in its end is what check mode predicts.
+        # Check mode predicts what a run would do at its end.
         ({"ansible_check_mode": True}, []),
         ({"nginx_issued": {"changed": True}}, []),
         ({"nginx_issued": {"failed": True, "sites_after": {"faulty": ["blog"]}}}, ["blog"]),
         ({"nginx_issued": {"failed": True, "msg": "no certbot"}}, ["shop", "blog"]),
     ],
 )
-def test_a_site_is_served_over_http_until_its_first_certificate_is_there(host, more, waiting):
+def test_a_site_is_served_over_http_until_its_first_certificate_exists(host, more, waiting):
     sites = [site(), site(name="blog", domains=["blog.example.com"]), PLAIN]
     given = {"ansible_check_mode": False, **more}
     assert role(host, *sites, facts=UNCERTIFIED, **given).value("__nginx_waiting") == waiting
 
 
-def test_a_site_with_a_certificate_waits_for_none(host):
+def test_a_site_with_a_certificate_does_not_wait(host):
     facts = {**UNCERTIFIED, "certified": ["shop"]}
     assert role(host, site(), facts=facts, ansible_check_mode=False).value("__nginx_waiting") == []
 
 
-def test_a_site_in_the_server_of_another_waits_for_no_certificate_of_its_own(host):
+def test_a_site_in_the_server_of_another_does_not_wait_for_its_own_certificate(host):
     below = {**site(name="below", domains=site()["domains"]), "prefix": "/below"}
     facts = {**UNCERTIFIED, "certified": ["shop"]}
     variables = role(host, site(), below, facts=facts, ansible_check_mode=False)
     assert variables.value("__nginx_waiting") == []
-    # Nor does it ask for one where that server failed.
+    # It does not request one either if that server failed.
     faulty = {"set_after": {"faulty": ["shop"], "others": ["below"]}, "failed": True}
     variables = role(host, site(), below, facts=facts, ansible_check_mode=False, __nginx_configured=faulty)
     assert variables.value("nginx_certificates_pending") == []
 
 
-def test_what_was_issued_is_redirected_to_although_another_failed():
+def test_a_site_with_an_issued_certificate_redirects_although_another_failed():
     [get] = yaml.safe_load((ROOT / "roles/nginx/tasks/certificates.yml").read_text())
     [then] = get["always"]
     assert then["when"] == "not ansible_check_mode and __nginx_uncertified | difference(__nginx_waiting) | length > 0"
@@ -188,12 +188,12 @@ def test_what_was_issued_is_redirected_to_although_another_failed():
         for task in yaml.safe_load((ROOT / "roles/nginx/tasks/serve.yml").read_text())
         if "pyweb.stack.nginx_set" in task
     ]
-    # The service runs, and what the sites have was labelled.
+    # The service runs, and the files of the sites have their labels.
     apart = dict.fromkeys(("service", "apply", "sites", "certificates", "relabel"), "")
     assert {**then["pyweb.stack.nginx_set"], **apart} == {**first["pyweb.stack.nginx_set"], **apart}
 
 
-def test_a_placeholder_is_no_certificate(host, monkeypatch):
+def test_a_placeholder_does_not_count_as_a_certificate(host, monkeypatch):
     layout = layouts.Layout.under("shop", {name: str(host.folder / name) for name in layouts.ROOTS})
     monkeypatch.setattr(acme_found.memory, "sites", lambda: {"shop": {"paths": dict(layout.paths)}})
     assert acme_found.certified() == []
@@ -203,7 +203,7 @@ def test_a_placeholder_is_no_certificate(host, monkeypatch):
     assert acme_found.certified() == ["shop"]
 
 
-def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
+def test_certificates_are_requested_after_the_ports_are_open_and_after_a_failure_too():
     [play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
     tasks = list(blocks(play["tasks"]))
     order = [role_of(task) for task in tasks if role_of(task)[0] in ("nginx", "firewalld")][-3:]
@@ -214,7 +214,7 @@ def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
     assert getting["when"] == "nginx_certificates_pending | length > 0"
 
 
-def test_the_role_alone_gets_them_in_its_end():
+def test_the_role_nginx_requests_certificates_at_its_end():
     *_before, last = yaml.safe_load((ROOT / "roles/nginx/tasks/main.yml").read_text())
     assert last["ansible.builtin.include_tasks"] == "certificates.yml"
     asked = last["when"].split(" and ")

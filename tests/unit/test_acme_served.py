@@ -1,4 +1,4 @@
-"""Which certificate https shows, asked of a real server on the loopback; and what a host finds out about a domain."""
+"""Which certificate https serves, tested with a real server; and what a host finds out about a domain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tls_pairs import make
 
 @contextlib.contextmanager
 def server(folder, made, proxied=False):
-    """A server that shows a certificate, and wants a line of the PROXY protocol if `proxied`; yields its port."""
+    """Yield the port of a server with this certificate; if `proxied`, it expects a line of the PROXY protocol."""
     for name, text in (("c.pem", made.certificate), ("k.pem", made.key)):
         (folder / name).write_text(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -55,7 +55,7 @@ def impatient(monkeypatch):
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-def test_the_certificate_of_certbot_is_what_https_shows(tmp_path, proxied):
+def test_https_serves_the_certificate_of_certbot(tmp_path, proxied):
     made = make()
     with server(tmp_path, made, proxied) as port:
         assert acme_served.wrong(site(port, proxy_protocol=proxied), made.certificate) == ""
@@ -63,7 +63,7 @@ def test_the_certificate_of_certbot_is_what_https_shows(tmp_path, proxied):
         assert fault == f"https at 127.0.0.1:{port} has another certificate; possibly another server answers"
 
 
-def test_nobody_at_the_port_and_no_certificate_at_all():
+def test_closed_port_and_port_without_a_certificate():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     fault = acme_served.wrong(site(port), make().certificate)
@@ -71,8 +71,8 @@ def test_nobody_at_the_port_and_no_certificate_at_all():
     assert acme_served.wrong(site(port), "") == "certbot has no certificate"
 
 
-@pytest.mark.parametrize("address", ["", "*", "0.0.0.0", "[::]"])  # noqa: S104 - what an inventory says
-def test_who_listens_everywhere_is_asked_at_an_address_of_the_host(monkeypatch, address):
+@pytest.mark.parametrize("address", ["", "*", "0.0.0.0", "[::]"])  # noqa: S104 - a value of an inventory
+def test_a_wildcard_listener_is_asked_at_an_address_of_the_host(monkeypatch, address):
     monkeypatch.setattr(acme_served, "own_addresses", lambda: ["203.0.113.5"])
     listen = [{"address": address, "port": 8443}]
     assert acme_served.place({"nginx": {"listen_tls": listen}}) == ("203.0.113.5", 8443)
@@ -86,7 +86,7 @@ def test_who_listens_everywhere_is_asked_at_an_address_of_the_host(monkeypatch, 
         ({"domains": ["*.example.com"]}, "pyweb-check.example.com"),
     ],
 )
-def test_name_that_is_asked_for(keys, name):
+def test_requested_server_name(keys, name):
     assert acme_served.name(keys) == name
 
 
@@ -99,7 +99,7 @@ def test_name_that_is_asked_for(keys, name):
         (b"SSH-2.0-OpenSSH\r\n", ""),
     ],
 )
-def test_who_answers_for_a_challenge(answer, found):
+def test_which_program_answers_a_challenge(answer, found):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         asked = []
 
@@ -117,7 +117,7 @@ def test_who_answers_for_a_challenge(answer, found):
     assert "\r\nHost: shop.example.com\r\n" in asked[0]
 
 
-def test_a_look_leaves_nothing_behind(monkeypatch, tmp_path):
+def test_a_look_leaves_no_files(monkeypatch, tmp_path):
     monkeypatch.setattr(layouts, "ACME_WEBROOT", str(tmp_path))
     monkeypatch.setattr(acme_look, "own_addresses", lambda: ["203.0.113.5"])
     monkeypatch.setattr(acme_look, "addresses", lambda domain: ("198.51.100.7",))

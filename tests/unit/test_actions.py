@@ -1,4 +1,4 @@
-"""The controller's half of the modules: what it hands over, and what it keeps from being shown."""
+"""The action plugins: what they pass to the modules, and which values they keep secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOP = {
 
 
 def action(module, monkeypatch, arguments, answers):
-    """An action plugin whose module answers with `answers`, one a call; the calls' arguments are in `.calls`."""
+    """Return an action plugin whose module returns `answers`, one per call; `.calls` has the arguments."""
     task = MagicMock(args=arguments, async_val=0, action="x", environment=None)
     connection = MagicMock()
     connection._shell.tmpdir = "/remote/tmp"
@@ -57,7 +57,7 @@ def action(module, monkeypatch, arguments, answers):
 
 
 @pytest.mark.parametrize("module", [django_build, uwsgi_release])
-def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, module):
+def test_secrets_are_passed_only_in_the_no_log_parameter(monkeypatch, module):
     arguments = {"sites": complete([SHOP]), "web_group": "nginx"}
     if module is django_build:
         arguments["environment"] = {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
@@ -75,21 +75,21 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
 
 
 @pytest.mark.parametrize(
-    ("once", "found"), [(True, {"shop": False}), (False, None)], ids=["with such a step", "without one"]
+    ("once", "found"), [(True, {"shop": False}), (False, None)], ids=["with a step for one host", "without such a step"]
 )
-def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once, found):
-    """Only where a site has such a step are other hosts looked at: each look fills in the templates of a host."""
+def test_the_module_is_told_which_host_runs_the_steps_of_one_host(monkeypatch, once, found):
+    """Variables of other hosts are read only if a site has such a step: reading them renders the host's templates."""
     steps = ["migrate", {"manage": "rebuild_index", "once": once}]
     one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, "release": steps}])}, [{"changed": False}])
     hostvars = HostVars({host: {"web_sites": '=[{"name": "shop"}]'} for host in ("web1", "web2")})
     if not once:
-        monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was looked at"))
+        monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was read"))
     one.run(task_vars={"inventory_hostname": "web2", "groups": {"all": ["web1", "web2"]}, "hostvars": hostvars})
     assert one.calls[0].get("first") == found
 
 
-def test_the_command_goes_along_only_to_a_host_that_lacks_it(monkeypatch):
-    """And what the doctor has to know of each site that is wanted, which is no secret."""
+def test_the_command_is_sent_only_to_a_host_that_lacks_it(monkeypatch):
+    """The call also has what the doctor must know of each present site; none of it is secret."""
     given = [{**SHOP, "tls": "selfsigned"}, {"name": "gone", "state": "absent"}]
     for answers in ([{"changed": False}], [{"command_wanted": True}, {"changed": True, "command": "/usr/bin/pyweb"}]):
         one = action(uwsgi_release, monkeypatch, {"sites": complete(given)}, list(answers))
@@ -113,21 +113,21 @@ def test_the_command_goes_along_only_to_a_host_that_lacks_it(monkeypatch):
     ("given", "wanted"),
     [({"every": "10m"}, {"every": 600, "metrics": ""}), (False, False), ({}, {"every": 300, "metrics": ""})],
 )
-def test_the_timer_goes_along_in_its_one_form(monkeypatch, given, wanted):
+def test_the_timer_is_passed_in_its_normalised_form(monkeypatch, given, wanted):
     arguments = {"sites": complete([SHOP]), "doctor_timer": given}
     one = action(uwsgi_release, monkeypatch, arguments, [{"changed": False}])
     one.run(task_vars={})
     assert one.calls[0]["doctor_timer"] == wanted
 
 
-def test_a_timer_that_is_wrong_reaches_no_host(monkeypatch):
+def test_an_invalid_timer_is_not_sent_to_a_host(monkeypatch):
     one = action(uwsgi_release, monkeypatch, {"sites": complete([SHOP]), "doctor_timer": {"every": "1s"}}, [])
     with pytest.raises(AnsibleActionFail, match=r"doctor_timer\.every is '1s'"):
         one.run(task_vars={})
     assert one.calls == []
 
 
-def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
+def test_a_rollback_passes_no_secret_and_says_who_rolls_back(monkeypatch):
     monkeypatch.setattr(uwsgi_rollback, "who", lambda: "anna@desk")
     arguments = {"sites": complete([SHOP]), "site": "shop", "to": "0123456789ab", "ignore_migrations": True}
     plugin = action(uwsgi_rollback, monkeypatch, arguments, [{"changed": True, "release": "0123456789ab"}])
@@ -148,7 +148,7 @@ def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
         ({"timers": {"b": {"run": "x", "at": "daily", "hosts": "first"}}}, {"shop": False}),
     ],
 )
-def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, keys, first):
+def test_a_host_is_told_whether_it_is_the_first_only_if_it_matters(monkeypatch, keys, first):
     one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, **keys}])}, [{"changed": False}])
     hostvars = MagicMock()
     hostvars.raw_get = lambda host: {"web_sites": [SHOP]}
@@ -159,7 +159,7 @@ def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, k
 
 @pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}])
-def test_sites_have_to_be_a_list(monkeypatch, module, arguments):
+def test_sites_must_be_a_list(monkeypatch, module, arguments):
     with pytest.raises(AnsibleActionFail, match=r"expected web_sites \| pyweb\.stack\.sites"):
         action(module, monkeypatch, arguments, []).run(task_vars={})
 
@@ -171,7 +171,7 @@ def code(tmp_path):
     return tmp_path / "code"
 
 
-def test_a_small_directory_travels_with_the_question(monkeypatch, code):
+def test_a_small_directory_is_sent_with_the_call(monkeypatch, code):
     sites = complete([{**SHOP, "source": {"directory": str(code)}}])
     one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
     one.run(task_vars={})
@@ -182,7 +182,7 @@ def test_a_small_directory_travels_with_the_question(monkeypatch, code):
     assert one.brought == {}
 
 
-def test_a_source_that_cannot_be_packed_is_the_fault_of_its_site(monkeypatch, code):
+def test_a_source_that_cannot_be_packed_is_a_fault_of_its_site(monkeypatch, code):
     sites = complete(
         [{**SHOP, "source": {"directory": str(code)}}, {**SHOP, "name": "blog", "domains": ["blog.example"]}]
     )
@@ -201,7 +201,7 @@ def big(code):
     return code
 
 
-def test_a_big_directory_is_known_by_its_digest_and_stays_where_the_build_is_there(monkeypatch, big):
+def test_a_large_directory_is_known_by_its_digest_and_not_sent_if_the_build_exists(monkeypatch, big):
     sites = complete([{**SHOP, "source": {"directory": str(big)}}])
     one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
     one.run(task_vars={})
@@ -210,7 +210,7 @@ def test_a_big_directory_is_known_by_its_digest_and_stays_where_the_build_is_the
     assert one.brought == {}
 
 
-def test_a_big_directory_that_is_wanted_is_brought_once(monkeypatch, big):
+def test_a_large_directory_that_is_needed_is_sent_once(monkeypatch, big):
     sites = complete([{**SHOP, "source": {"directory": str(big)}}])
     answers = [
         {"changed": True, "made": ["shop: a user"], "uploads_wanted": ["shop"]},
@@ -228,8 +228,8 @@ def test_a_big_directory_that_is_wanted_is_brought_once(monkeypatch, big):
 
 
 @pytest.mark.parametrize("module", [django_build, uwsgi_release])
-def test_a_module_that_dies_shows_no_secret_in_any_form(monkeypatch, module):
-    """What it printed then is no answer of its own, and Ansible shows it."""
+def test_a_module_that_crashes_shows_no_secret_in_any_form(monkeypatch, module):
+    """Its output is then not a result of the module, and Ansible prints it."""
     password = "it's a/secret=ü"
     quoted = "it%27s%20a%2Fsecret%3D%C3%BC"
     source = {"archive": f"https://git.example.com/a.tgz?token={quoted}"}

@@ -1,4 +1,4 @@
-"""What is added to a build's code and data: who does it, what is stored where, and what is refused."""
+"""What is added to a build's code and data: which user does it, where it is stored, and what is refused."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def context_of(tmp_path, answers=None, builder="", **keys):
     return context
 
 
-# --- files and what is writable ---
+# --- files and writable paths ---
 
 
-def test_a_site_without_them_runs_nothing(tmp_path):
+def test_a_site_without_additions_runs_no_command(tmp_path):
     context = context_of(tmp_path)
     assert additions.inputs(context) == {}
     assert additions.add(context, f"{tmp_path}/build", "/venv") == []
@@ -50,7 +50,7 @@ def test_a_site_without_them_runs_nothing(tmp_path):
 
 
 @AS_ROOT
-def test_files_are_stored_for_the_sites_group_and_linked_by_the_builder(tmp_path):
+def test_files_are_readable_for_the_sites_group_and_linked_by_the_builder(tmp_path):
     answers = {" - ": told(replaced=["a.ini"])}
     context = context_of(tmp_path, answers, builder="daemon", files=FILES, writable=["logs"])
     notes = additions.add(context, f"{tmp_path}/build", "/venv")
@@ -61,7 +61,7 @@ def test_files_are_stored_for_the_sites_group_and_linked_by_the_builder(tmp_path
         about = os.stat(f"{folder}/{path}")
         assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (0, group, mode), path
     writable = {f"{tmp_path}/build/src/logs": f"{context.layout.state}/writable/logs"}
-    # The data are the site's user's, and the code is not.
+    # The data belongs to the site's user, the code does not.
     keep, call = context.shell.calls
     assert (keep.user, json.loads(keep.argv[2])) == ("nobody", {"keep": writable})
     assert (call.user, call.step, call.argv[:2]) == ("daemon", "files", ["/venv/bin/python", "-"])
@@ -72,7 +72,7 @@ def test_files_are_stored_for_the_sites_group_and_linked_by_the_builder(tmp_path
     }
 
 
-def test_the_id_of_a_build_has_no_text_in_it(tmp_path):
+def test_the_inputs_of_a_build_have_digests_instead_of_texts(tmp_path):
     keys = {"files": FILES, "writable": ["logs"], "seed": {"media": "m"}}
     found = additions.inputs(make_context(tmp_path, shell=FakeShell("shop"), **keys))
     assert found == {"files": additions.digest(FILES), "writable": ["logs"], "seed": {"media": "m"}}
@@ -98,13 +98,13 @@ def test_a_failure_names_the_site_and_the_step(tmp_path):
         ({"seed": {"media": "a"}}, "seed needs code that the collection deploys"),
     ],
 )
-def test_code_that_is_used_in_place_gets_nothing(keys, words):
+def test_code_in_place_gets_no_additions(keys, words):
     said = fault(source={"path": "/srv/shop"}, **keys)
     assert words in said
     assert SECRET not in said
 
 
-def test_a_seed_that_fits_nothing():
+def test_inconsistent_keys_are_refused():
     assert "seed.database is an SQLite file, and database is another one" in fault(
         seed={"database": "a"}, database="postgres://a/b"
     )
@@ -121,7 +121,7 @@ def test_a_seed_that_fits_nothing():
 FACTS = {"database": {"engine": "django.db.backends.sqlite3", "file": "/data/db.sqlite3"}}
 
 
-def test_data_begin_once(tmp_path):
+def test_seed_is_copied_only_once(tmp_path):
     keys = {"seed": {"database": "db.sqlite3", "media": "m"}}
     answers = iter([told(seeded=["database"]), told()])
     context = context_of(tmp_path, {" - ": lambda _argv: next(answers)}, builder="daemon", **keys)
@@ -136,13 +136,13 @@ def test_data_begin_once(tmp_path):
         "database": [f"{root}/src/db.sqlite3", "/data/db.sqlite3"],
         "media": [f"{root}/src/m", context.layout.media],
     }
-    # What was used is not used again, even where somebody has removed it since.
+    # A used seed is not used again, even if somebody has removed the data since.
     additions.seed(context, root, "/venv", FACTS)
     assert list(json.loads(context.shell.calls[1].argv[2])["seed"]) == ["media"]
 
 
 @pytest.mark.parametrize("engine", ["django.db.backends.postgresql", ""])
-def test_a_file_is_no_seed_of_a_server(tmp_path, engine):
+def test_an_sqlite_seed_is_refused_for_another_database(tmp_path, engine):
     context = context_of(tmp_path, seed={"database": "db.sqlite3"})
     with pytest.raises(StepError, match=r"seed\.database is 'db\.sqlite3', an SQLite file, and the project's database"):
         additions.seed(context, f"{tmp_path}/build", "/venv", {"database": {"engine": engine, "file": ""}})
@@ -164,7 +164,7 @@ def prepared(tmp_path):
     return (tmp_path / "build/overlay/pyweb_environment.py").read_text()
 
 
-def test_settings_whose_debug_is_false_are_imported_once(tmp_path):
+def test_settings_with_debug_false_are_imported_once(tmp_path):
     settings = settings_of(tmp_path)
     answers = iter([{"django": "5.2"}])
     assert settings.probed(lambda: next(answers)) == {"django": "5.2"}
@@ -173,7 +173,7 @@ def test_settings_whose_debug_is_false_are_imported_once(tmp_path):
 
 
 @pytest.mark.parametrize("exported", [{"SHOP_DEBUG": "0"}, {}])
-def test_a_variable_that_makes_debug_false_is_looked_for_once(tmp_path, exported):
+def test_the_variable_that_sets_debug_to_false_is_searched_once(tmp_path, exported):
     settings = settings_of(tmp_path, {"SHOP_DEBUG": json.dumps(exported)})
     answers = iter([{"debug": ["SHOP_DEBUG"]}, {"django": "5.2"}])
     found = settings.probed(lambda: next(answers))
@@ -184,7 +184,7 @@ def test_a_variable_that_makes_debug_false_is_looked_for_once(tmp_path, exported
     assert ("'SHOP_DEBUG': '0'" in prepared(tmp_path)) is bool(exported)
 
 
-def test_debug_is_decided_before_the_projects_own_steps(tmp_path):
+def test_debug_is_set_before_the_projects_own_steps(tmp_path):
     settings = settings_of(tmp_path, {"SHOP_DEBUG": '{"SHOP_DEBUG": "0"}'})
     settings.decide(lambda: {"debug": ["SHOP_DEBUG"]})
     assert "'SHOP_DEBUG': '0'" in prepared(tmp_path)
@@ -192,8 +192,8 @@ def test_debug_is_decided_before_the_projects_own_steps(tmp_path):
     settings.decide(dict)
 
 
-def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_path):
-    """Another fault may be gone after them: they may make what the settings read."""
+def test_only_missing_variables_stop_a_build_before_the_projects_own_steps(tmp_path):
+    """Other faults may disappear later: the steps may create what the settings read."""
 
     def fails(cause):
         raise StepError("shop", "settings", cause)
@@ -232,13 +232,13 @@ def test_settings_that_cannot_work_are_refused(tmp_path, facts, keys, words):
         settings.probed(lambda: {"facts": facts})
 
 
-def test_what_is_told_of_settings(tmp_path):
+def test_messages_about_settings(tmp_path):
     facts = {"sessions": {"engine": "x.cache", "alias": "default", "cache": "x.LocMemCache"}}
     [note] = settings_of(tmp_path, uwsgi={"processes": 3}).notes(facts)
     assert "and the site has 3: visitors are logged out at random; set settings: {SESSION_ENGINE:" in note
 
 
-def test_a_cache_table_that_the_release_makes_is_not_missing(tmp_path):
+def test_a_cache_table_that_the_release_creates_is_not_missing(tmp_path):
     facts = {"cache_tables": ["shop_cache"]}
     (tmp_path / "a").mkdir()
     assert len(settings_of(tmp_path / "a").notes(facts)) == 1
@@ -247,7 +247,7 @@ def test_a_cache_table_that_the_release_makes_is_not_missing(tmp_path):
     assert settings_of(tmp_path / "b", release=steps).notes(facts) == []
 
 
-def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
+def test_a_database_file_that_stays_on_the_controller_is_named(tmp_path):
     target = tmp_path / "db.sqlite3"
     facts = {"database": {"engine": "django.db.backends.sqlite3", "file": str(target)}}
     settings = settings_of(tmp_path)
@@ -259,7 +259,7 @@ def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
     assert settings.notes(facts) == []
 
 
-def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
+def test_missing_variables_are_searched_without_network_and_data(tmp_path):
     found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
     settings = settings_of(tmp_path, {" - ": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
     os.mkdir(settings.context.layout.media)
@@ -272,9 +272,9 @@ def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     assert call.sandbox["PrivateNetwork"] == ["yes"]
     empty = [item.partition(":")[0] for item in call.sandbox["TemporaryFileSystem"]]
     assert {"/run", settings.context.layout.state, settings.context.layout.cache} <= set(empty)
-    assert settings.context.layout.media not in empty  # it is hidden with what it lies in
+    assert settings.context.layout.media not in empty  # Hidden with the directory that contains it.
     assert not any(settings.context.layout.state in path for path in call.sandbox["ReadWritePaths"])
-    # The sandbox has a /tmp of its own.
+    # The sandbox has its own /tmp.
     assert "/tmp" not in empty  # noqa: S108 - a name in a list
 
 
@@ -290,12 +290,12 @@ def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
         ("A", "KeyError: 'A'; set A in `env:` of the site", ""),
     ],
 )
-def test_one_missing_variable_is_told_with_what_to_do(tmp_path, name, cause, wanted):
+def test_one_missing_variable_is_reported_with_its_fix(tmp_path, name, cause, wanted):
     assert settings_of(tmp_path, {" - ": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
 
 
 @pytest.mark.parametrize(
     "answer", [subprocess.CompletedProcess([], 1, "", "unshare failed"), subprocess.CompletedProcess([], 0, "", "")]
 )
-def test_a_host_that_keeps_nothing_apart_tells_the_first_variable_only(tmp_path, answer):
+def test_a_host_without_a_sandbox_reports_only_the_first_variable(tmp_path, answer):
     assert settings_of(tmp_path, {" - ": answer}).missing("x") == ""

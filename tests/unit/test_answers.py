@@ -1,4 +1,4 @@
-"""What a site answers to root: garbage, gigabytes, nothing and other shapes end in time, as no answer."""
+"""Answers of a site that root reads: garbage, gigabytes, silence and wrong shapes are rejected in time."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ SHAPE = {"name": str, "numbers": [int], "maybe": (bool, type(None)), "inner": {"
     ],
     ids=lambda text: str(text[:12]) + str(len(text)),
 )
-def test_what_is_no_answer_is_refused(text):
+def test_an_invalid_answer_is_rejected(text):
     began = time.monotonic()
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
+    with pytest.raises(ValueError):  # noqa: PT011 - any of several errors
         answers.parsed(text, SHAPE)
     assert time.monotonic() - began < 2
 
 
-def test_what_has_the_shape_is_taken_and_more_is_no_matter():
+def test_an_answer_of_the_expected_shape_may_have_more_keys():
     text = '{"name": "x", "numbers": [1, 2], "maybe": null, "more": [{}]}'
     assert answers.parsed(text, SHAPE)["more"] == [{}]
     assert answers.parsed("{}", SHAPE) == {}
@@ -53,7 +53,7 @@ def test_what_has_the_shape_is_taken_and_more_is_no_matter():
 
 @pytest.fixture
 def serve(tmp_path):
-    """serve(bytes or function of the connection) -> the address of a unix socket that answers so."""
+    """serve(bytes or function of the connection) -> the address of a unix socket with this answer."""
     sockets = []
 
     def start(said):
@@ -96,7 +96,7 @@ def nothing(connection):
 @pytest.mark.parametrize(
     "said", [trickle, gigabytes, nothing, b"HTTP/1.1 200 OK\r\n\r\n", b"[" * 100000, b"[]", b"null"]
 )
-def test_a_stats_socket_says_no_numbers(serve, said):
+def test_an_invalid_answer_of_a_stats_socket_is_an_error(serve, said):
     began = time.monotonic()
     with pytest.raises(protocol.ProtocolError):
         stats.read(serve(said), 0.7)
@@ -104,14 +104,14 @@ def test_a_stats_socket_says_no_numbers(serve, said):
 
 
 @pytest.mark.parametrize("said", [trickle, gigabytes, nothing])
-def test_an_answer_has_an_end(serve, said):
+def test_reading_an_endless_answer_stops(serve, said):
     began = time.monotonic()
     with contextlib.suppress(protocol.ProtocolError):
         protocol.request(serve(said), "a.example", timeout=0.7)
     assert time.monotonic() - began < 4
 
 
-def test_a_number_that_nobody_can_count_is_not_read(serve):
+def test_a_huge_number_is_not_parsed(serve):
     said = b'{"workers":[{"requests":' + b"9" * 4000000 + b', "delta_requests":0,"respawn_count":1}]}'
     counter = traffic.Counter(None, "unit", serve(said)[len("unix:") :])
     assert counter.counts is False
@@ -120,27 +120,27 @@ def test_a_number_that_nobody_can_count_is_not_read(serve):
 # --- processes ---
 
 
-def test_a_program_that_prints_without_end_is_ended():
+def test_a_program_with_endless_output_is_killed():
     said = ask.run([sys.executable, "-c", "while True: print('x' * 65536)"], timeout=20)
     assert (said.status, len(said.out)) == (None, answers.MOST)
     assert said.err == "it printed more than 8 MiB"
 
 
-def test_a_program_that_says_nothing_is_ended():
+def test_a_silent_program_is_killed():
     began = time.monotonic()
     said = ask.run(["sleep", "60"], timeout=0.5)
     assert (said.status, said.out, said.err) == (None, "", "")
     assert time.monotonic() - began < 3
 
 
-def test_a_program_that_left_a_child_with_its_pipes_is_ended():
+def test_a_program_whose_child_keeps_the_pipes_is_killed():
     began = time.monotonic()
     said = ask.run(["sh", "-c", "echo first; sleep 60 & exit 3"], timeout=0.5)
     assert said.out == "first\n"
     assert time.monotonic() - began < 3
 
 
-def test_a_program_that_does_not_read_its_input_is_read_all_the_same():
+def test_output_of_a_program_that_does_not_read_its_input_is_read():
     said = ask.run(["sh", "-c", "exec <&-; echo out; echo err >&2; exit 3"], stdin="x" * 300000)
     assert (said.status, said.out, said.err) == (3, "out\n", "err\n")
 
@@ -149,11 +149,11 @@ def test_a_program_gets_all_of_its_input():
     assert ask.run(["wc", "-c"], stdin="x" * 300000).out.strip() == "300000"
 
 
-def test_a_child_that_is_stopped_keeps_nobody_waiting(monkeypatch):
+def test_a_stopped_child_does_not_block_the_caller(monkeypatch):
     monkeypatch.setattr(processes, "RUN_AS_SECONDS", 0.5)
     me = identity_of("root") if os.getuid() == 0 else None
     if me is None:
-        pytest.skip("becomes somebody else")
+        pytest.skip("only root can become another user")
     began = time.monotonic()
     assert processes.run_as(me, lambda: os.kill(os.getpid(), signal.SIGSTOP)) is None
     assert time.monotonic() - began < 3
@@ -165,7 +165,7 @@ def test_a_child_that_is_stopped_keeps_nobody_waiting(monkeypatch):
     [(b"held\nmore", b"held"), (b"hel", b""), (b"x" * 200000, b"x" * 65536), (b"", b"")],
     ids=["a line", "no end", "a line without end", "nothing"],
 )
-def test_the_first_line_is_waited_for_and_no_longer(said, line):
+def test_reading_stops_after_the_first_line(said, line):
     reading, writing = os.pipe()
     thread = threading.Thread(
         target=lambda: [os.write(writing, said[at : at + 4096]) for at in range(0, len(said), 4096)]
@@ -182,13 +182,13 @@ def test_the_first_line_is_waited_for_and_no_longer(said, line):
 # --- files ---
 
 
-def test_of_a_large_log_the_end_is_read(tmp_path):
+def test_only_the_end_of_a_large_log_is_read(tmp_path):
     with open(tmp_path / "big", "wb") as stream:
         stream.truncate(answers.MOST * 4)
     assert len(ask.tail(str(tmp_path / "big"))) == ask.LOG_TAIL
 
 
-def test_an_ini_that_names_itself_a_thousand_times_is_read_in_time(tmp_path):
+def test_an_ini_that_includes_itself_a_thousand_times_is_read_in_time(tmp_path):
     path = tmp_path / "x.ini"
     path.write_text("[uwsgi]\n" + f"ini = {path}\n" * 1000)
     began = time.monotonic()
@@ -196,7 +196,7 @@ def test_an_ini_that_names_itself_a_thousand_times_is_read_in_time(tmp_path):
     assert time.monotonic() - began < 5
 
 
-def test_a_value_that_doubles_is_cut(tmp_path):
+def test_an_exponentially_growing_value_is_truncated(tmp_path):
     lines = ["a0 = xxxxxxxxxxxxxxxx", *(f"a{number + 1} = %(a{number})%(a{number})" for number in range(40))]
     (tmp_path / "x.ini").write_text("[uwsgi]\n" + "\n".join(lines))
     found = options.read(["uwsgi", "--ini", str(tmp_path / "x.ini")])
@@ -216,20 +216,20 @@ def test_a_value_that_doubles_is_cut(tmp_path):
     ],
     ids=lambda line: line[:30],
 )
-def test_a_step_of_another_shape_is_none(line):
+def test_a_step_of_another_shape_is_ignored(line):
     site = site_of({"name": "shop", "domains": ["a.example"]}, Patience(1))
     look_inside.read_steps(site, f"pyweb-look {line}\n")
     assert (site.inside, site.inside_last) == ({}, "")
 
 
-def test_steps_are_counted():
+def test_the_number_of_steps_is_limited():
     site = site_of({"name": "shop", "domains": ["a.example"]}, Patience(1))
     said = "".join(f'pyweb-look {{"step": "failed", "at": "{number}", "error": ""}}\n' for number in range(1000))
     look_inside.read_steps(site, said)
     assert len(site.inside) == 50
 
 
-def test_a_site_that_nobody_foresaw_keeps_no_other_from_its_doctor(monkeypatch):
+def test_an_unexpected_error_in_one_site_does_not_stop_the_doctor_for_others(monkeypatch):
     def look(given, host, patience):
         if given["name"] == "blog":
             raise KeyError("a secret, perhaps")

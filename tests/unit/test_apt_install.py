@@ -1,4 +1,4 @@
-"""What apt-get says, and what is made of it."""
+"""Output of apt-get, and how it is interpreted."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Conf nginx-common (1.22.1-9+deb12u3 Debian:12.11/oldstable [all])
         ("nginx is already the newest version (1.22.1-9+deb12u3).\n", []),
     ],
 )
-def test_installed_is_what_came_to_the_host(out, installed):
+def test_newly_installed_packages_are_found(out, installed):
     assert apt_install.installed_by(out) == installed
 
 
-def test_faults_are_errors_without_warnings_once():
+def test_faults_are_the_errors_without_warnings_and_duplicates():
     err = (
         "W: Some index files failed to download.\nE: Unable to locate package nope\nE: Unable to locate package nope\n"
     )
@@ -51,7 +51,7 @@ def test_faults_are_errors_without_warnings_once():
 
 
 class Apt:
-    """apt-get, with what it answers to one call after the other; the last answer stays."""
+    """A fake apt-get with one answer per call; the last answer is repeated."""
 
     def __init__(self, *answers):
         self.answers, self.calls = list(answers), []
@@ -64,18 +64,18 @@ class Apt:
 LOCKED = (100, "", "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)\n")
 
 
-def test_lists_wait_for_another_apt_get(monkeypatch):
+def test_updating_the_lists_waits_for_another_apt_get(monkeypatch):
     monkeypatch.setattr(apt_install.time, "sleep", lambda _seconds: None)
     apt = Apt(LOCKED, LOCKED, (0, "", ""))
     assert apt_install.fetch_lists(apt, 60) == ""
     assert apt.calls == [("update",)] * 3
 
 
-def test_lists_do_not_wait_for_ever():
+def test_updating_the_lists_does_not_wait_forever():
     assert "Could not get lock" in apt_install.fetch_lists(Apt(LOCKED), -1)
 
 
-def test_lists_that_cannot_be_fetched_are_a_reason_and_not_a_wait():
+def test_lists_that_cannot_be_fetched_are_an_error_without_waiting():
     apt = Apt((100, "", "E: Failed to fetch http://deb.example.com/InRelease\n"))
     assert apt_install.fetch_lists(apt, 60) == "apt-get update: Failed to fetch http://deb.example.com/InRelease"
     assert len(apt.calls) == 1
@@ -90,20 +90,20 @@ def test_lists_are_fresh_for_a_day(monkeypatch, tmp_path):
     assert not apt_install.lists_are_fresh()
 
 
-def test_no_lists_are_not_fresh(monkeypatch):
+def test_missing_lists_are_not_fresh(monkeypatch):
     monkeypatch.setattr(apt_install.glob, "glob", lambda _pattern: [])
     assert not apt_install.lists_are_fresh()
 
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """The module, with programs that are scripts and an apt-get that is `apt_get`; each notes how it was called."""
+    """Return the module with scripts in place of programs, and `apt_get` as apt-get; each records its calls."""
     calls = tmp_path / "calls"
     calls.touch()
 
     def run(apt_get, there=(), check=False, systemctl="", fresh=True, dpkg_query="", **arguments):
         for name, script in (("apt-get", apt_get), ("dpkg", ""), ("systemctl", systemctl)):
-            # Without quotes: a call in one line, whatever an argument holds.
+            # Without quotes: each call is one line, whatever an argument contains.
             note = f"(printf '%s ' {name} $*; echo) | sed 's/ $//' >> {calls}"
             program(tmp_path / name, f"set -f\n{note}\n{script}")
         program(tmp_path / "dpkg-query", dpkg_query)
@@ -123,14 +123,14 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 def program(path, script):
-    """Make a program that is a script. One that is being started stays as it was: a shell reads its script later."""
+    """Create a script. A script that is being started is not overwritten, because a shell reads it later."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     new.chmod(0o755)
     new.replace(path)
 
 
-def test_what_is_needed_soon_is_begun_and_not_waited_for(call, tmp_path):
+def test_packages_needed_later_are_installed_in_the_background(call, tmp_path):
     started = time.monotonic()
     slow = f'case "$*" in *nginx*) sleep 3; touch {tmp_path}/done;; *) echo "Setting up git (1:2.39) ...";; esac'
     result, calls = call(slow, there=["curl", "ssh"], name=["git", "curl"], soon=["nginx", "git", "ssh"])
@@ -145,7 +145,7 @@ def test_what_is_needed_soon_is_begun_and_not_waited_for(call, tmp_path):
     assert second.endswith(" nginx")
 
 
-def test_what_is_begun_counts_as_missing_until_somebody_waits_for_it(call, tmp_path):
+def test_packages_in_the_background_count_as_missing_until_a_task_waits_for_them(call, tmp_path):
     slow = f"sleep 1; touch {tmp_path}/done"
     call(slow, name=[], soon=["nginx"])
     assert held_units.begun() == ["nginx"]
@@ -166,7 +166,7 @@ def test_no_unit_stays_masked(call, tmp_path, fails):
     assert held_units.begun() == []
 
 
-def test_no_unit_stays_masked_by_what_runs_in_the_background(call, tmp_path):
+def test_a_background_installation_leaves_no_unit_masked(call, tmp_path):
     (tmp_path / "MASKS").mkdir()
     hook = f"echo nginx.service >> {tmp_path}/HELD; ln -s /dev/null {tmp_path}/MASKS/nginx.service; exit 1"
     _result, calls = call(hook, name=[], soon=["nginx"])
@@ -175,7 +175,7 @@ def test_no_unit_stays_masked_by_what_runs_in_the_background(call, tmp_path):
         assert held_units.begun() == ["nginx"]
 
 
-def test_the_masks_of_a_killed_run_are_removed_first(call, tmp_path):
+def test_masks_left_by_a_killed_run_are_removed_first(call, tmp_path):
     (tmp_path / "MASKS").mkdir()
     (tmp_path / "MASKS/nginx.service").symlink_to("/dev/null")
     (tmp_path / "HELD").write_text("nginx.service\nother.service\nnginx.service\n")
@@ -208,7 +208,7 @@ fi
 
 
 def test_units_that_come_with_packages_are_masked(tmp_path):
-    """Those that the scripts of packages start, unless they were there before or run."""
+    """Units that the scripts of packages would start, unless they existed before or run."""
     there = tmp_path / "lib/systemd/system"
     there.mkdir(parents=True)
     (there / "there.service").touch()
@@ -228,21 +228,21 @@ def test_units_that_come_with_packages_are_masked(tmp_path):
     assert (tmp_path / "calls").read_text() == "mask --quiet --runtime nginx.service nginx.socket old.service\n"
 
 
-def test_check_mode_begins_nothing(call):
+def test_check_mode_starts_nothing(call):
     result, calls = call('echo "Inst nginx (1.22 Debian)"', check=True, name=["git"], soon=["nginx"])
     assert (result["installed"], result["begun"]) == (["nginx 1.22"], [])
     assert re.search(r"--simulate git nginx$", calls.read_text().strip())
     assert "ansible_facts" not in result
 
 
-def test_what_is_installed_asks_nobody(call):
+def test_installed_packages_need_no_apt_get(call):
     result, calls = call("exit 1", there=["nginx"], name=["nginx"])
     assert result["changed"] is False
     assert result["ansible_facts"] == {"pyweb": {}}
     assert calls.read_text() == ""
 
 
-def test_what_a_killed_dpkg_left_is_finished(call, tmp_path):
+def test_packages_left_by_a_killed_dpkg_are_configured(call, tmp_path):
     refuse = f"""grep -q ^dpkg {tmp_path}/calls && exec echo "Setting up nginx (1.22) ..."
 echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. " >&2; exit 100"""
     result, calls = call(refuse, name=["nginx"])
@@ -250,7 +250,7 @@ echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to co
     assert "--configure --pending" in calls.read_text().splitlines()[1]
 
 
-# firewalld and nginx are unpacked, ssh is being brought up to date, dbus is configured.
+# firewalld and nginx are unpacked, ssh is being upgraded, dbus is configured.
 UNFINISHED = """case $1 in
 --show) printf '%s\\n' 'iU  firewalld' 'iF  nginx' 'iU  ssh' 'ii  dbus';;
 *) for unit in firewalld.service nginx.service nginx@.service running.socket ssh.service gone.service; do
@@ -260,8 +260,8 @@ esac"""
 
 
 @pytest.mark.parametrize("given", [{"name": ["git"]}, {"name": [], "soon": ["nginx", "firewalld"]}])
-def test_what_a_killed_dpkg_unpacked_is_not_started(call, tmp_path, given):
-    """apt-get's hook hears nothing of packages that are only configured."""
+def test_packages_unpacked_by_a_killed_dpkg_are_not_started(call, tmp_path, given):
+    """apt-get's hook is not told about packages that are only configured."""
     (tmp_path / "units").mkdir()
     for unit in ("firewalld.service", "nginx.service", "nginx@.service", "running.socket", "ssh.service"):
         (tmp_path / "units" / unit).touch()
@@ -277,14 +277,14 @@ def test_what_a_killed_dpkg_unpacked_is_not_started(call, tmp_path, given):
     assert not (tmp_path / "HELD").exists()
 
 
-def test_what_cannot_be_finished_says_so(call):
+def test_packages_that_cannot_be_configured_are_an_error(call):
     result, calls = call("echo 'E: dpkg was interrupted, you must run it' >&2; exit 100", name=["nginx"])
     assert result["msg"] == "apt-get install nginx: dpkg was interrupted, you must run it"
     assert len(calls.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(("check", "noted"), [(False, [(["git", "nginx"], [])]), (True, [])])
-def test_what_came_is_noted_for_an_uninstall(call, monkeypatch, check, noted):
+def test_installed_packages_are_recorded_for_the_uninstallation(call, monkeypatch, check, noted):
     told = []
     monkeypatch.setattr(apt_install.memory, "note_packages", lambda *given: told.append(given))
     call("", there=["git", "nginx"], check=check, name=["git"])

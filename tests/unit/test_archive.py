@@ -1,4 +1,4 @@
-"""The built archive: what its texts link to and name is in it, and nothing that only a checkout needs."""
+"""The built archive contains all files that its texts link to or name, and no files that only a checkout needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Pages that name the tests of the repository, as evidence or for developers. Nothing that a run prints may do so, and
+# Pages that name tests of the repository, as evidence or for developers. Nothing that a run prints may do so, and
 # no page links to them. test_contributing.py checks CONTRIBUTING.md.
 MAY_NAME_TESTS = re.compile(r"docs/[\w-]+\.md|COMPATIBILITY\.md")
 PLACEHOLDERS = {".github/workflows/deploy.yml", "tests/images/centosRELEASE/Dockerfile"}
@@ -22,7 +22,7 @@ PATHS = re.compile(rf"(?<![\w/.@{{}}<>~-])({FIRST}/[\w./@-]*\w)(?=[`'\" \n,;:)]|
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """The texts of the archive by their path; None for a directory or a file that is no text."""
+    """Return the texts of the archive by path; None for a directory or a binary file."""
     folder = tmp_path_factory.mktemp("archive")
     build = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -36,7 +36,7 @@ def archive(tmp_path_factory):
 
 
 def resolved(page, target):
-    """Return a path inside the archive, or '' for one that leads out of it."""
+    """Return a path inside the archive, or '' for one outside of it."""
     parts = []
     for part in (PurePosixPath(page).parent / target).parts:
         if part == ".." and not parts:
@@ -62,7 +62,7 @@ def test_every_relative_link_leads_to_a_file_of_the_archive(archive):
 
 
 def texts(page, text):
-    """Return what a reader sees of a file: pages without their code blocks, what Python code says in strings."""
+    """Return the visible text of a file: pages without code blocks, strings of Python code."""
     if page.endswith(".md"):
         return [re.sub(r"(?s)<!--.*?-->|^```.*?^```$", "", text, flags=re.MULTILINE)]
     if page.endswith((".yml", ".yaml")):
@@ -84,7 +84,7 @@ def test_every_path_that_a_text_names_is_in_the_archive(archive):
         if content is None or page.startswith("changelogs/") or page == "CONTRIBUTING.md":
             continue
         folders = (PurePosixPath(), *PurePosixPath(page).parents)
-        # A guide has the reader write these files.
+        # The reader of a guide writes these files.
         written = set(re.findall(r"(?m)^ *```.* file=(\S+)", content))
         for path in [path for text in texts(page, content) for path in PATHS.findall(text)]:
             seen += 1
@@ -96,7 +96,7 @@ def test_every_path_that_a_text_names_is_in_the_archive(archive):
     assert missing == []
 
 
-def test_nothing_of_a_checkout_is_in_the_archive(archive):
+def test_no_file_that_only_a_checkout_needs_is_in_the_archive(archive):
     first = {name.split("/")[0] for name in archive}
     assert "playbooks/site.yml" in archive
     assert not [name for name in archive if name.startswith(("playbooks/collections", "tests", "molecule"))]

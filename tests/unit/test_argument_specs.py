@@ -1,4 +1,4 @@
-"""Every role: what its argument_specs say is what its defaults are, values included."""
+"""In every role, argument_specs and defaults have the same values."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def defaults(role):
 
 
 def described(option, default):
-    """Return the default of a list or a mapping that is an expression, if the description names its variable.
+    """Return the default of a list or mapping that is an expression, if the description names its variable.
 
-    Such a default is not of the option's type, so antsibull-docs and Galaxy refuse it in a specification.
+    Such a default does not have the option's type, so antsibull-docs and Galaxy refuse it in a specification.
     """
     if option["type"] in ("list", "dict") and "{{" in str(default):
         variable = re.search(r"\b(?:web|django)_\w+", default)[0]
@@ -41,7 +41,7 @@ def test_specs_equal_defaults(role):
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_defaults_are_of_the_type_and_among_the_choices(role):
+def test_defaults_have_the_type_and_are_among_the_choices(role):
     for name, option in options(role).items():
         default = option.get("default", "{{ described }}")
         template = isinstance(default, str) and "{{" in default
@@ -57,14 +57,14 @@ def test_every_option_is_described(role):
     assert [name for name, option in options(role).items() if not option.get("description")] == []
 
 
-def test_a_variable_that_may_hold_a_private_key_is_not_logged():
+def test_a_variable_that_may_contain_a_private_key_is_not_logged():
     specs = [option for role in ROLES for name, option in options(role).items() if name.endswith("_tls")]
     assert [option.get("no_log") for option in specs] == [True] * 4
 
 
 @pytest.mark.parametrize("suffix", ["_sites", "_roots", "_tls", "_web_group", "_environment"])
-def test_variables_of_more_than_one_role_are_the_same_in_each(suffix):
-    """Each role has its own, and all take it from the same collection-wide variable."""
+def test_variables_of_several_roles_are_the_same_in_each(suffix):
+    """Each role has its own variable, and all take their default from the same collection-wide one."""
     shapes = [
         {key: value for key, value in option.items() if key != "description"}
         for role in ROLES

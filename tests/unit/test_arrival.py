@@ -1,4 +1,4 @@
-"""The variables of a release are asked for in a process that systemd starts."""
+"""The variables of a release are read back from a process that systemd starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = {"TOKEN": SECRET, "NAME": "ü\n"}
 
 
 class Systemd(FakeShell):
-    """Runs the program at the end of the command with `arrives` as its environment."""
+    """Run the program at the end of the command with `arrives` as its environment."""
 
     def __init__(self, arrives):
         super().__init__({})
@@ -29,7 +29,7 @@ class Systemd(FakeShell):
         return subprocess.run([sys.executable, *own], input=stdin, env=env, capture_output=True, text=True, check=False)
 
 
-def test_what_arrives_is_what_was_given(tmp_path):
+def test_variables_arrive_unchanged(tmp_path):
     shell = Systemd({**VALUES, "MORE": "of the host"})
     release = make_release(tmp_path, env=VALUES)
     arrival.check(shell, release)
@@ -43,7 +43,7 @@ def test_what_arrives_is_what_was_given(tmp_path):
     ("arrives", "lost"),
     [({"NAME": "ü\n"}, "TOKEN"), ({"TOKEN": SECRET, "NAME": "ü"}, "NAME"), ({}, "NAME, TOKEN")],
 )
-def test_what_is_lost_is_named_and_not_shown(tmp_path, arrives, lost):
+def test_a_lost_variable_is_named_without_its_value(tmp_path, arrives, lost):
     with pytest.raises(StepError) as caught:
         arrival.check(Systemd(arrives), make_release(tmp_path, env=VALUES))
     assert str(caught.value) == (
@@ -52,7 +52,7 @@ def test_what_is_lost_is_named_and_not_shown(tmp_path, arrives, lost):
     )
 
 
-def test_a_file_that_systemd_refuses(tmp_path):
+def test_a_file_that_systemd_refuses_is_an_error(tmp_path):
     shell = FakeShell({"systemd-run": (1, "Failed with result 'resources'.")})
     with pytest.raises(StepError) as caught:
         arrival.check(shell, make_release(tmp_path, env=VALUES))
@@ -64,13 +64,13 @@ def test_a_file_that_systemd_refuses(tmp_path):
     assert last.strip() == "Failed with result 'resources'."
 
 
-def test_without_variables_nothing_is_asked(tmp_path):
+def test_no_process_is_started_without_variables(tmp_path):
     shell = FakeShell({})
     arrival.check(shell, make_release(tmp_path))
     assert shell.given == []
 
 
-def test_the_program_says_it_in_json():
+def test_the_program_prints_json():
     said = subprocess.run(
         [sys.executable, "-I", "-S", "-c", arrival._PROGRAM],
         input='{"A": "0", "B": "1"}',

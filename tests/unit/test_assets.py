@@ -1,4 +1,4 @@
-"""Which static file a page names, and where it lies."""
+"""Which static files a page references, and where they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def found(body, status=200, kind="text/html; charset=utf-8", url="/static/"):
         ("<link rel=icon href=/static/a.ico><script src=/static/a.js></script>", "/static/a.js"),
         ("<link rel='shortcut icon' href=/static/a.ico><img src=/static/a.png>", "/static/a.ico"),
         ("<img alt=x><img src=data:image/png;base64,iVBORw0KGgo=><img src=/static/a.png>", "/static/a.png"),
-        # Not everything that a page holds is HTML.
+        # A page may contain text that is not HTML.
         ("<![foo[" + CSS.format("/static/a.css"), ""),
         ("<!-- " + CSS.format("/static/old.css") + " -->", ""),
         ("<script>document.write('<link rel=stylesheet href=/static/x.css>')</script>", ""),
@@ -39,15 +39,15 @@ def found(body, status=200, kind="text/html; charset=utf-8", url="/static/"):
         ("", ""),
     ],
 )
-def test_the_file_that_a_page_names(body, path):
+def test_file_that_a_page_references(body, path):
     assert found(body) == path
 
 
-def test_only_a_page_names_files():
+def test_only_html_pages_reference_files():
     body = CSS.format("/static/a.css")
     assert found(body, status=404) == found(body, kind="application/json") == found(body, url="/assets/") == ""
     assert found(body, kind="application/xhtml+xml") == "/static/a.css"
 
 
-def test_where_a_file_lies():
+def test_path_of_a_file():
     assert file_below("/b/static", "/static/", "/static/a%20b/c.css?v=1") == "/b/static/a b/c.css"

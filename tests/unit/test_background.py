@@ -1,4 +1,4 @@
-"""Workers and timers when another release goes live: what is started, stopped and put back. Systemd is a fake."""
+"""Workers and timers during a switch of releases: what is started, stopped and restored. systemd is a fake."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def systemd(folder):
 
 
 def background(tmp_path, systemd, release_id, workers=None, timers=None, first=True):
-    """The background of a release of the site shop with this id."""
+    """Return the background of a release of the site shop with this id."""
     site, _secrets = make_site(tmp_path, workers=workers or {}, timers=timers or {})
     site = {**site, "group": "site-shop", "sandbox": sandbox.of_site(site, goldens.BUILD)}
     texts = worker_units.render(site, goldens.BUILD, release_id, first)
@@ -54,7 +54,7 @@ def background(tmp_path, systemd, release_id, workers=None, timers=None, first=T
 
 
 def go_live(found, tmp_path):
-    """All steps of a deploy, one after the other."""
+    """Run all steps of a deploy in order."""
     found.start_new()
     found.stop_old()
     for link in (tmp_path / "sites/shop/current",):
@@ -75,7 +75,7 @@ def all_workers(release_id):
 
 @pytest.fixture
 def live(tmp_path, systemd):
-    """The release OLD is live, with its workers and timers."""
+    """Return a live release OLD with workers and timers."""
     found = background(tmp_path, systemd, OLD, WORKERS, TIMERS)
     go_live(found, tmp_path)
     systemd.asked.clear()
@@ -96,27 +96,27 @@ def test_a_second_run_changes_nothing(live, systemd):
     assert systemd.asked == ["start pyweb-timer-shop@digest.timer"]
 
 
-def test_the_new_workers_run_before_the_old_ones_are_told_to_finish(live, tmp_path, systemd):
+def test_new_workers_run_before_the_old_ones_are_stopped(live, tmp_path, systemd):
     systemd.tasks = {worker(OLD)}
     new = background(tmp_path, systemd, NEW, WORKERS, TIMERS)
     new.start_new()
     assert systemd.running() == sorted([*all_workers(NEW), worker(OLD), worker(OLD, number="2")])
     single = systemd.asked.index(f"stop {worker(OLD, 'beat', 'only')}")
     started = next(number for number, words in enumerate(systemd.asked) if words.startswith("start "))
-    assert single < started, "two schedulers are never there"
+    assert single < started, "two schedulers must never run at the same time"
     new.stop_old()
     assert systemd.asked[-1] == f"stop --no-block {worker(OLD)} {worker(OLD, number='2')}"
     assert systemd.running() == all_workers(NEW)
 
 
-def test_the_switch_waits_until_old_workers_have_noticed_but_not_for_their_tasks(live, tmp_path, systemd, monkeypatch):
-    """Celery's takes what comes within a second of its SIGTERM."""
+def test_the_switch_waits_for_old_workers_to_notice_the_signal_but_not_for_tasks(live, tmp_path, systemd, monkeypatch):
+    """A Celery worker still accepts tasks within a second of its SIGTERM."""
     monkeypatch.setattr(module, "NOTICED_SECONDS", 0.3)
     new = background(tmp_path, systemd, NEW, WORKERS)
     new.start_new()
     began = time.monotonic()
     new.stop_old()
-    assert time.monotonic() - began < 0.2, "all of them have ended"
+    assert time.monotonic() - began < 0.2, "all of them must have ended"
     systemd.states[worker(OLD)] = "active"
     systemd.tasks = {worker(OLD)}
     new.stop_old()
@@ -124,7 +124,7 @@ def test_the_switch_waits_until_old_workers_have_noticed_but_not_for_their_tasks
     assert systemd.states[worker(OLD)] == "deactivating"
 
 
-def test_what_finishes_a_task_keeps_its_unit_and_its_release(live, tmp_path, systemd, folder):
+def test_a_worker_that_finishes_a_task_keeps_its_unit_and_its_release(live, tmp_path, systemd, folder):
     systemd.tasks = {worker(OLD)}
     new = background(tmp_path, systemd, NEW, WORKERS, TIMERS)
     assert go_live(new, tmp_path) == []
@@ -133,18 +133,18 @@ def test_what_finishes_a_task_keeps_its_unit_and_its_release(live, tmp_path, sys
     assert new.in_use() == {OLD, NEW}
     systemd.finish(worker(OLD))
     assert new.in_use() == {NEW}
-    assert new.tidy(check_mode=True) == new.tidy() == [], "what has finished goes without a word"
+    assert new.tidy(check_mode=True) == new.tidy() == [], "a unit whose task has finished is removed without a message"
     assert not (folder / worker(OLD)).exists()
 
 
-def test_the_timer_runs_the_live_release_under_one_name(live, tmp_path, systemd, folder):
+def test_a_timer_keeps_its_name_and_runs_the_live_release(live, tmp_path, systemd, folder):
     go_live(background(tmp_path, systemd, NEW, WORKERS, TIMERS), tmp_path)
     assert f"PYWEB_RELEASE={NEW} " in (folder / "pyweb-timer-shop@digest.service").read_text()
-    # Of the timer itself nothing has changed: systemd goes on counting.
+    # The timer itself has not changed, so systemd must not restart its countdown.
     assert "restart pyweb-timer-shop@digest.timer" not in systemd.asked
 
 
-def test_another_time_counts_at_once(live, tmp_path, systemd):
+def test_a_changed_time_of_a_timer_applies_at_once(live, tmp_path, systemd):
     timers = {"digest": {"manage": "send_digest", "at": "08:00"}}
     go_live(background(tmp_path, systemd, NEW, WORKERS, timers), tmp_path)
     assert "restart pyweb-timer-shop@digest.timer" in systemd.asked
@@ -153,7 +153,7 @@ def test_another_time_counts_at_once(live, tmp_path, systemd):
 # --- failures ---
 
 
-def test_a_worker_that_ends_at_once_is_an_error_with_its_traceback(live, tmp_path, systemd):
+def test_a_worker_that_exits_at_once_is_an_error_with_its_traceback(live, tmp_path, systemd):
     texts = live.texts()
     systemd.dying = {worker(NEW, number="2")}
     systemd.journal = (
@@ -175,14 +175,14 @@ def test_a_worker_that_ends_at_once_is_an_error_with_its_traceback(live, tmp_pat
     assert systemd.running() == all_workers(OLD)
 
 
-def test_a_worker_that_wrote_no_traceback_is_quoted(tmp_path, systemd):
+def test_the_log_of_a_worker_without_a_traceback_is_quoted(tmp_path, systemd):
     systemd.dying = {worker(NEW)}
     systemd.journal = "Starting x...\n/usr/bin/env: 'celery': No such file or directory\n"
     with pytest.raises(StepError, match="exit status 1; /usr/bin/env: 'celery': No such file or directory"):
         background(tmp_path, systemd, NEW, {"celery": {"run": "celery"}}).start_new()
 
 
-def test_a_worker_that_was_restarted_meanwhile_is_an_error(tmp_path, systemd):
+def test_a_worker_that_was_restarted_in_the_meantime_is_an_error(tmp_path, systemd):
     found = background(tmp_path, systemd, NEW, {"celery": {"run": "celery"}})
     shown = iter([0, 1])
     before = systemd._shown
@@ -191,7 +191,7 @@ def test_a_worker_that_was_restarted_meanwhile_is_an_error(tmp_path, systemd):
         found.start_new()
 
 
-def test_a_failure_after_the_switch_puts_the_old_workers_and_timers_back(live, tmp_path, systemd, folder):
+def test_a_failure_after_the_switch_restores_the_old_workers_and_timers(live, tmp_path, systemd, folder):
     systemd.tasks = {worker(OLD), worker(NEW)}
     before, texts = sorted(os.listdir(folder)), live.texts()
     timers = {"digest": {"manage": "send_digest", "at": "08:00"}, "more": {"manage": "x", "at": "daily"}}
@@ -203,12 +203,12 @@ def test_a_failure_after_the_switch_puts_the_old_workers_and_timers_back(live, t
     new.follow()
     assert systemd.states["pyweb-timer-shop@more.timer"] == "active"
     new.put_back(OLD, texts)
-    assert systemd.states[worker(OLD)] == "deactivating, then start", "it finishes its task first"
+    assert systemd.states[worker(OLD)] == "deactivating, then start", "it must finish its task first"
     systemd.finish(worker(OLD))
     assert systemd.running() == all_workers(OLD)
     assert systemd.states["pyweb-timer-shop@more.timer"] == "inactive"
     assert f"PYWEB_RELEASE={OLD} " in (folder / "pyweb-timer-shop@digest.service").read_text()
-    # What has a task of the new code finishes it as well.
+    # A worker with a task of the new code finishes it as well.
     assert systemd.states[worker(NEW)] == "deactivating"
     assert new.in_use() == {OLD, NEW}
     systemd.finish(worker(NEW))
@@ -216,7 +216,7 @@ def test_a_failure_after_the_switch_puts_the_old_workers_and_timers_back(live, t
     assert sorted(os.listdir(folder)) == before
 
 
-def test_a_new_scheduler_is_gone_before_the_old_one_comes_back(live, tmp_path, systemd):
+def test_a_new_scheduler_is_stopped_before_the_old_one_is_started_again(live, tmp_path, systemd):
     new = background(tmp_path, systemd, NEW, WORKERS)
     new.start_new()
     systemd.asked.clear()
@@ -225,11 +225,11 @@ def test_a_new_scheduler_is_gone_before_the_old_one_comes_back(live, tmp_path, s
     assert single < systemd.asked.index(f"start --no-block {' '.join(sorted(all_workers(OLD)))}")
 
 
-# --- what killed runs leave ---
+# --- after killed runs ---
 
 
 @pytest.mark.parametrize("until", ["start_new", "stop_old", "follow"])
-def test_the_next_run_leaves_exactly_the_workers_of_the_live_release(live, tmp_path, systemd, folder, until):
+def test_the_next_run_leaves_only_the_workers_of_the_live_release(live, tmp_path, systemd, folder, until):
     before = sorted(os.listdir(folder))
     new = background(tmp_path, systemd, NEW, WORKERS, TIMERS)
     for step in ("start_new", "stop_old", "follow"):
@@ -245,7 +245,7 @@ def test_the_next_run_leaves_exactly_the_workers_of_the_live_release(live, tmp_p
     assert live.tidy() == []
 
 
-def test_workers_and_timers_that_somebody_stopped_are_started_again(live, systemd):
+def test_stopped_workers_and_timers_are_started_again(live, systemd):
     systemd.states[worker(OLD)] = systemd.states["pyweb-timer-shop@digest.timer"] = "inactive"
     assert live.tidy(check_mode=True) == ["started worker celery", "started timer digest"]
     assert systemd.states[worker(OLD)] == "inactive"
@@ -253,10 +253,10 @@ def test_workers_and_timers_that_somebody_stopped_are_started_again(live, system
     assert systemd.running() == all_workers(OLD)
 
 
-# --- what is no longer wanted ---
+# --- removed workers and timers ---
 
 
-def test_workers_and_timers_that_the_new_release_lacks_go(live, tmp_path, systemd, folder):
+def test_workers_and_timers_that_the_new_release_lacks_are_removed(live, tmp_path, systemd, folder):
     new = background(tmp_path, systemd, NEW)
     go_live(new, tmp_path)
     assert systemd.running() == []
@@ -266,23 +266,23 @@ def test_workers_and_timers_that_the_new_release_lacks_go(live, tmp_path, system
     assert new.tidy() == []
 
 
-def test_a_timer_that_goes_finishes_its_run(live, tmp_path, systemd, folder):
+def test_a_removed_timer_finishes_its_run(live, tmp_path, systemd, folder):
     systemd.states["pyweb-timer-shop@digest.service"] = "active"
     new = background(tmp_path, systemd, NEW, WORKERS)
     go_live(new, tmp_path)
     assert not (folder / "pyweb-timer-shop@digest.timer").exists()
-    assert (folder / "pyweb-timer-shop@digest.service").exists(), "its timeout holds"
+    assert (folder / "pyweb-timer-shop@digest.service").exists(), "it waits for its timeout"
     systemd.finish("pyweb-timer-shop@digest.service")
     assert new.tidy() == []
     assert not (folder / "pyweb-timer-shop@digest.service").exists()
 
 
-def test_a_host_that_is_the_first_no_more_has_what_all_have(live, tmp_path, systemd):
+def test_singletons_stop_on_a_host_that_is_no_longer_the_first(live, tmp_path, systemd):
     put_releases(tmp_path, (OLD, 1))
     record = tmp_path / "sites/shop/releases" / OLD / "release.json"
     record.write_text(json.dumps({"id": OLD, "background": dict(live.release.background)}))
     other = background(tmp_path, systemd, OLD, WORKERS, TIMERS, first=False)
-    # Of the same release: only a record tells what a host has of it.
+    # The release stays the same: only its record shows which units the host has.
     assert set(live.release.background) - set(other.release.background) == {worker(OLD, "beat", "only")}
     predicted = other.tidy(check_mode=True)
     assert other.tidy() == predicted == ["stopped worker beat of release aaaaaaaaaaaa"]
@@ -291,7 +291,7 @@ def test_a_host_that_is_the_first_no_more_has_what_all_have(live, tmp_path, syst
     assert other.tidy() == []
 
 
-def test_all_of_a_site_goes_and_its_timers_first(live, systemd, folder):
+def test_an_absent_site_loses_everything_timers_first(live, systemd, folder):
     systemd.tasks = {worker(OLD)}
     BackgroundUnits(systemd, live.layout, str(folder)).withdraw()
     assert [name for name in os.listdir(folder) if name.startswith("pyweb-")] == []
@@ -307,7 +307,7 @@ def test_all_of_a_site_goes_and_its_timers_first(live, systemd, folder):
     assert systemd.asked == []
 
 
-def test_a_site_without_workers_asks_systemd_nothing(tmp_path, systemd):
+def test_a_site_without_workers_runs_no_systemctl(tmp_path, systemd):
     found = background(tmp_path, systemd, NEW)
     systemd.run = None
     found.check()
@@ -319,7 +319,7 @@ def test_a_site_without_workers_asks_systemd_nothing(tmp_path, systemd):
 # --- the release that a timer's run uses ---
 
 
-def test_the_release_of_a_run_is_read_from_its_processes(tmp_path, monkeypatch):
+def test_the_release_of_a_timers_run_is_read_from_its_processes(tmp_path, monkeypatch):
     (tmp_path / "cg/a.service").mkdir(parents=True)
     (tmp_path / "cg/a.service/cgroup.procs").write_text("7\n8\n")
     for pid, text in {"7": "A=1\0", "8": f"A=1\0PYWEB_RELEASE={OLD}\0B=2\0"}.items():
@@ -367,18 +367,18 @@ def test_a_timers_run_that_ends_keeps_no_release(live, tmp_path, systemd, monkey
     assert new.in_use() == {NEW}
 
 
-def test_the_use_of_the_cpu_is_read(tmp_path):
+def test_cpu_usage_of_a_process_is_read(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7/stat").write_text("7 (a) b) S 1 1 1 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1\n")
     assert background_state.busy(7, str(tmp_path)) == (200 / os.sysconf("SC_CLK_TCK"), True)
     text = (tmp_path / "7/stat").read_text()
     (tmp_path / "7/stat").write_text(text.replace(") S ", ") R "))
-    assert background_state.busy(7, str(tmp_path))[1] is False, "it waits for the CPU"
+    assert background_state.busy(7, str(tmp_path))[1] is False, "the process must wait for the CPU"
     assert background_state.busy(8, str(tmp_path)) == background_state.busy(0, str(tmp_path)) == (0, False)
 
 
 @pytest.mark.parametrize(("sleeps", "long"), [(True, False), (False, True)])
-def test_a_worker_that_still_loads_is_watched_longer(tmp_path, systemd, monkeypatch, sleeps, long):
+def test_a_worker_that_is_still_loading_is_watched_longer(tmp_path, systemd, monkeypatch, sleeps, long):
     for name, seconds in {"WATCH_SECONDS": 0.1, "WATCH_MAX": 0.6, "WATCH_PAUSE": 0.01}.items():
         monkeypatch.setattr(worker_watch, name, seconds)
     monkeypatch.setattr(worker_watch, "busy", lambda pid: (1.0, sleeps))
@@ -397,16 +397,16 @@ def test_a_worker_that_still_loads_is_watched_longer(tmp_path, systemd, monkeypa
         ({"ExecMainCode": "0", "ExecMainStatus": "0", "Result": "resources"}, "resources"),
     ],
 )
-def test_how_a_process_ended(found, said):
+def test_exit_reason_of_a_process(found, said):
     assert background_state.Unit("x", "", "", found).ended == said
 
 
-# --- what a host cannot run ---
+# --- programs and times that are refused ---
 
 
 @pytest.fixture
 def program(tmp_path):
-    """A build with a program in its virtualenv and one beside manage.py."""
+    """Return a build with one program in its virtualenv and one next to manage.py."""
     for path in ("home/bin/celery", "src/bin/run"):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch(0o755)
@@ -421,13 +421,13 @@ def checked(tmp_path, systemd, manifest, workers=None, timers=None, **replaced):
 
 
 @pytest.mark.parametrize("words", ["celery worker", "bin/run x", "sh -c x", "/bin/sh x"])
-def test_a_program_that_is_there(tmp_path, systemd, program, words):
+def test_programs_that_are_found(tmp_path, systemd, program, words):
     checked(tmp_path, systemd, program, {"a": {"run": words}})
     checked(tmp_path, systemd, program, {"a": {"manage": "x"}})
 
 
 @pytest.mark.parametrize("words", ["celeri worker", "bin/text", "bin/nothing", "/bin/nothing"])
-def test_a_program_that_is_not_there_is_refused_before_anything_changes(tmp_path, systemd, program, words):
+def test_a_missing_program_is_refused_before_anything_changes(tmp_path, systemd, program, words):
     with pytest.raises(StepError) as caught:
         checked(tmp_path, systemd, program, {"a": {"run": words}})
     told = f"site 'shop': workers failed: worker a runs {words.split()[0]}"
@@ -439,7 +439,7 @@ def test_a_program_that_is_not_there_is_refused_before_anything_changes(tmp_path
     assert systemd.asked == []
 
 
-def test_a_time_that_systemd_does_not_read_is_refused_before_anything_changes(tmp_path, systemd, program):
+def test_a_time_that_systemd_cannot_parse_is_refused_before_anything_changes(tmp_path, systemd, program):
     timers = {"a": {"manage": "x", "at": ["07:00", "*-02-31 08:00"]}}
     checked(tmp_path, systemd, program, None, timers)
     systemd.unread = {"*-02-31 08:00"}

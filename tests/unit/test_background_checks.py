@@ -1,4 +1,4 @@
-"""Workers and timers in the inventory: what becomes of them, and when a timer runs, against systemd itself."""
+"""Workers and timers in the inventory: their normalised form, and times of timers compared with systemd itself."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ NO_TIMES = [
 
 
 @pytest.mark.parametrize("text", TIMES)
-def test_a_time(text):
+def test_valid_times(text):
     assert calendar(text) == text
 
 
 @pytest.mark.parametrize("text", [*NO_TIMES, "dayly", 750, None, True, ["03:30"], "03:30\nPersistent=no", "a" * 99])
-def test_no_time(text):
+def test_invalid_times(text):
     with pytest.raises(Wrong, match="a time in the OnCalendar format"):
         calendar(text)
 
@@ -75,7 +75,7 @@ def test_systemd_agrees(text):
     assert (done.returncode == 0) == (text in TIMES)
 
 
-def test_what_is_wrong_with_a_time_is_said():
+def test_error_message_of_a_time():
     with pytest.raises(Wrong) as caught:
         calendar("25:00")
     assert caught.value.fix == "found 25 as the hour, which must be from 0 to 23"
@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_time_is_said():
     assert caught.value.fix.startswith("the format of cron is different: ")
 
 
-def test_white_space_in_a_time_is_one_blank():
+def test_white_space_in_a_time_is_collapsed():
     assert calendar(" Mon  07:00 ") == "Mon 07:00"
 
 
@@ -100,7 +100,7 @@ def test_a_worker_has_its_defaults():
     }
 
 
-def test_a_singleton_is_on_the_first_host():
+def test_a_singleton_runs_on_the_first_host():
     workers = {"beat": {"run": "celery beat", "singleton": True}, "a": {"run": "x", "hosts": "first"}}
     site = completed(workers={**workers, "b": {"run": "x", "hosts": "all"}})
     assert {name: worker["hosts"] for name, worker in site["workers"].items()} == {
@@ -137,5 +137,5 @@ def test_a_timer_has_its_defaults():
     }
 
 
-def test_an_absent_site_has_none():
+def test_an_absent_site_has_no_workers_and_timers():
     assert completed(state="absent")["workers"] == completed(state="absent")["timers"] == {}

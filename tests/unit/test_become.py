@@ -1,4 +1,4 @@
-"""Why nobody becomes root: what Ansible and sudo say, and what the run says instead."""
+"""Errors when a module does not run as root: what Ansible and sudo print, and the collection's message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAULTS = [
 
 
 class Action:
-    """An action whose module call ends as it is told to."""
+    """An action whose module call ends as given."""
 
     def __init__(self, ending):
         self.ending = ending
@@ -40,7 +40,7 @@ class Action:
 
 
 @pytest.mark.parametrize(("said", "words"), FAULTS)
-def test_what_sudo_says_has_a_meaning(said, words):
+def test_sudo_errors_are_explained(said, words):
     assert words in fault(said)
     for ending in (AnsibleError(said), {"failed": True, "module_stderr": said, "msg": "MODULE FAILURE"}):
         result = execute(Action(ending), "m", {}, {})
@@ -48,14 +48,14 @@ def test_what_sudo_says_has_a_meaning(said, words):
 
 
 @pytest.mark.parametrize("said", ["", "MODULE FAILURE", "ImportError: no module named x", "python3: not found"])
-def test_other_failures_stay_what_they_are(said):
+def test_other_failures_are_unchanged(said):
     result = {"failed": True, "module_stderr": said, "msg": "as it was"}
     assert execute(Action(result), "m", {}, {}) == result
     with pytest.raises(AnsibleError, match="as it was"):
         execute(Action(AnsibleError("as it was")), "m", {}, {})
 
 
-def test_what_a_module_answers_itself_stays():
+def test_results_of_a_module_are_unchanged():
     good = {"changed": True, "stdout": "a password is required"}
     bad = {"failed": True, "msg": "sudo: a password is required"}
     assert execute(Action(good), "m", {}, {}) == good
@@ -70,7 +70,7 @@ def test_an_unreachable_host_stays_unreachable():
 # --- without become ---
 
 
-def test_another_user_than_root_is_told_what_to_set(monkeypatch):
+def test_a_module_that_does_not_run_as_root_says_what_to_set(monkeypatch):
     monkeypatch.setattr(identity.os, "geteuid", lambda: 4711)
     assert identity.why_not_root() == (
         "the run needs root, but is 4711 on this host; set `become: true` for it (in the inventory ansible_become: "
@@ -81,10 +81,10 @@ def test_another_user_than_root_is_told_what_to_set(monkeypatch):
 
 
 @pytest.mark.parametrize("module", [host_facts, django_build, uwsgi_release, uwsgi_rollback, site_doctor])
-def test_every_module_that_may_be_the_first_asks_before_anything(monkeypatch, module):
+def test_every_module_that_may_be_the_first_checks_for_root_before_anything_else(monkeypatch, module):
     class Fake:
         def __init__(self, **_given):
-            self.params = None  # nothing is read
+            self.params = None  # Nothing is read.
 
         def fail_json(self, msg):
             raise SystemExit(msg)

@@ -1,4 +1,4 @@
-"""What `make bench` shows: a budget is missed above its bound only, and the tables of a profile add up."""
+"""Results of `make bench`: a budget is only missed above its bound, and the tables of a profile add up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/bench"), str(ROOT / "tests/hosts")]
 
-import report  # noqa: E402 - these lie where the line above looks
+import report  # noqa: E402 - modules in the directory that the line above adds
 import steps  # noqa: E402 - likewise
 
 PROFILE = report.Profile(
@@ -31,11 +31,11 @@ def test_a_budget_is_met_up_to_its_bound(value, met):
     assert ("MISSED" in report.text([budget])) is not met
 
 
-def test_profile_says_where_all_of_its_seconds_went():
+def test_a_profile_accounts_for_all_seconds():
     lines = [line.split(" | ") for line in report.profile_tables([PROFILE]).splitlines() if line.startswith("| ")]
     seconds = [float(line[0][2:]) for line in lines if line[0][2:3].isdigit()]
-    assert sum(seconds[:3]) == pytest.approx(3.0)  # Ansible, the task that is shown, the two that are not
-    assert seconds[3:] == [1.2, 0.7, 0.5]  # the module, its step, its own
+    assert sum(seconds[:3]) == pytest.approx(3.0)  # Ansible, the task with a row, the two without one
+    assert seconds[3:] == [1.2, 0.7, 0.5]  # the module, its step, the rest of the module
 
 
 def test_text_does_not_break_a_table():
@@ -44,7 +44,7 @@ def test_text_does_not_break_a_table():
     assert "| 0.70 | &nbsp; start: `systemctl start a\\|b` |" in table
 
 
-def test_seconds_of_tasks_come_from_what_the_callback_printed():
+def test_seconds_of_tasks_are_parsed_from_the_callbacks_output():
     moment = {"start": "2026-01-02T03:04:05.500000Z", "end": "2026-01-02T03:04:07.250000Z"}
     told = {
         "plays": [{"tasks": [{"task": {"name": "a", "duration": moment}}, {"task": {"name": "b", "duration": {}}}]}]
@@ -52,7 +52,7 @@ def test_seconds_of_tasks_come_from_what_the_callback_printed():
     assert report.tasks("[WARNING]: x\n" + json.dumps(told, indent=4) + "\nmore") == [("a", 1.75), ("b", 0.0)]
 
 
-def test_what_is_written_by_hand_stays_on_the_page(tmp_path):
+def test_handwritten_parts_of_the_page_are_kept(tmp_path):
     page = tmp_path / "bench.md"
     page.write_text("# By hand\n\n" + report.MARK + "what was there before\n", encoding="utf-8")
     for _run in range(2):
@@ -63,12 +63,12 @@ def test_what_is_written_by_hand_stays_on_the_page(tmp_path):
     assert "what was there before" not in text
 
 
-def test_agent_is_python_for_the_oldest_host():
+def test_agent_runs_on_the_oldest_python():
     ast.parse(steps.AGENT, feature_version=(3, 9))
 
 
 @pytest.mark.parametrize("payload", ["ansible_pyweb.stack.uwsgi_rollback_payload_x/payload.zip", "other.zip"])
-def test_agent_notes_what_a_module_runs_and_nothing_of_other_programs(tmp_path, payload):
+def test_agent_records_commands_of_a_module_and_not_of_other_programs(tmp_path, payload):
     notes = tmp_path / "notes"
     (tmp_path / "pyweb_steps.py").write_text(steps.AGENT.replace(steps.NOTES, str(notes)))
     code = f"""

@@ -1,4 +1,4 @@
-"""The agent of tests/hosts stops a process at the point that is asked for, before or after it, and only there."""
+"""The agent of tests/hosts stops a process at the requested point, before or after it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALL = ["waiting", "waiting", "waiting", "linking previous", "linking current", "
 
 @pytest.fixture
 def stopped(tmp_path):
-    """Run WORK as the module product.steps.work with a point; what it had printed when it stopped, or None."""
+    """Run WORK as the module product.steps.work with a breakpoint; return its output when it stopped, or None."""
     package = tmp_path / "product/steps"
     package.mkdir(parents=True)
     (package / "work.py").write_text(WORK, encoding="utf-8")
@@ -71,7 +71,7 @@ def stopped(tmp_path):
             return None
         told = output.read_text(encoding="utf-8").splitlines()
         assert reached.read_text(encoding="utf-8") == f"{process.pid}\n"
-        assert not point_file.exists(), "the next run would stop as well"
+        assert not point_file.exists(), "the next run would stop too"
         os.kill(process.pid, signal.SIGCONT)
         os.waitpid(process.pid, 0)
         assert output.read_text(encoding="utf-8").splitlines() == ALL
@@ -80,26 +80,26 @@ def stopped(tmp_path):
     return run
 
 
-def test_before_a_function(stopped):
+def test_stops_before_a_function(stopped):
     assert stopped(function="link") == ALL[:3]
     assert stopped(function="link", nth=2) == ALL[:4]
 
 
-def test_after_a_function(stopped):
+def test_stops_after_a_function(stopped):
     assert stopped(function="link", event="return") == ALL[:4]
     assert stopped(function="link", event="return", nth=2) == ALL[:5]
 
 
-def test_after_a_function_that_raises(stopped):
+def test_stops_after_a_function_that_raises(stopped):
     assert stopped(function="broken", event="return") == ALL[:5]
 
 
-def test_a_step_is_what_the_function_or_its_caller_calls_so(stopped):
+def test_stops_at_a_step_of_a_function_or_of_its_caller(stopped):
     assert stopped(function="run", step="stop") == ALL[:1]
     assert stopped(function="wait", step="stop", nth=2) == ALL[:2]
 
 
-def test_another_module_of_the_same_function_does_not_stop(stopped):
+def test_another_module_with_the_same_function_does_not_stop(stopped):
     assert stopped(module="product.step", function="link") is None
     assert stopped(module="product.steps.work", function="link") == ALL[:3]
     assert stopped(function="link", nth=3) is None

@@ -1,4 +1,4 @@
-"""A build as a whole: its id, the steps of making it, what is left when one fails, and to whom it belongs."""
+"""A build as a whole: its id, its steps, what is left if one fails, and its owner."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from builds import AS_ROOT, ME, PYTHON, FakeShell, failed, make_context
 SECRET = "correct-horse-battery"
 
 
-# --- which build is wanted ---
+# --- the id of a build ---
 
 
 def identify(tmp_path, python="3.12", **keys):
     return Build.identify(make_context(tmp_path, shell=FakeShell("shop", python=python), **keys)).id
 
 
-# What 0.1 called the builds of these sites: other ids would make every host build and release everything anew.
+# Ids that 0.1 gave to the builds of these sites: other ids would make every host build and release everything again.
 IDS = {
     "git": ({"source": {"git": "https://t:x@git.example.com/shop.git", "version": "e" * 40}}, "ed95731e8340"),
     "directory": ({"source": {"directory": "."}}, "0d4a06f4a6b4"),
@@ -76,7 +76,7 @@ IDS = {
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_ids_stay_what_they_were(tmp_path, monkeypatch, name):
+def test_ids_are_the_same_as_in_0_1(tmp_path, monkeypatch, name):
     keys, wanted = IDS[name]
     sites, secrets = split_secrets(complete([{**goldens.SHOP, **keys}]))
     site = {**sites[0], "interpreter": PYTHON}
@@ -96,7 +96,7 @@ def test_ids_stay_what_they_were(tmp_path, monkeypatch, name):
     assert fake.calls == []
 
 
-# Of a directory with one file, manage.py, that says print('manage').
+# The digest of a directory with one file, manage.py, with the text print('manage').
 CODE_DIGEST = "d5bf4a55f5d5c6fc9e21998c62d3af3ce062a29a3bfcfe1eebbc18acca5ecaa9"
 
 
@@ -131,7 +131,7 @@ def test_a_builds_id_does_not_depend_on_the_order_of_keys(tmp_path):
         {"seed": {"media": "media"}},
     ],
 )
-def test_a_builds_id_changes_with_what_goes_into_it(tmp_path, keys):
+def test_a_builds_id_changes_with_its_inputs(tmp_path, keys):
     assert identify(tmp_path, **keys) != identify(tmp_path)
 
 
@@ -147,11 +147,11 @@ def test_a_builds_id_changes_with_what_goes_into_it(tmp_path, keys):
         {"warm_up": ["/other"]},
     ],
 )
-def test_a_builds_id_does_not_change_with_what_a_release_adds(tmp_path, keys):
+def test_a_builds_id_does_not_depend_on_keys_of_a_release(tmp_path, keys):
     assert identify(tmp_path, **keys) == identify(tmp_path)
 
 
-def test_a_builds_id_changes_with_the_code_used_in_place(tmp_path):
+def test_a_builds_id_changes_with_code_in_place(tmp_path):
     (tmp_path / "code").mkdir()
     keys = {"source": {"path": str(tmp_path / "code")}, "virtualenv": "none"}
     before = identify(tmp_path, **keys)
@@ -159,7 +159,7 @@ def test_a_builds_id_changes_with_the_code_used_in_place(tmp_path):
     assert identify(tmp_path, **keys) != before
 
 
-def test_large_code_is_compiled_by_several_processes(tmp_path):
+def test_large_code_is_compiled_in_several_processes(tmp_path):
     for number in range(building.PARALLEL_FILES):
         (tmp_path / f"module{number}.py").touch()
     (tmp_path / "page.html").touch()
@@ -169,7 +169,7 @@ def test_large_code_is_compiled_by_several_processes(tmp_path):
     assert building._is_large(str(tmp_path))
 
 
-def test_an_interpreter_is_asked_once_for_its_version(tmp_path):
+def test_an_interpreter_is_asked_for_its_version_once(tmp_path):
     context = make_context(tmp_path)
     asked = []
 
@@ -191,7 +191,7 @@ def test_an_interpreter_is_asked_once_for_its_version(tmp_path):
         ("{tmp}/venv", ["venv/bin/python"], "{tmp}/venv/bin/python"),
     ],
 )
-def test_which_python_is_asked_for_its_version(tmp_path, virtualenv, there, asked):
+def test_which_interpreter_is_asked_for_its_version(tmp_path, virtualenv, there, asked):
     for name in there:
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("")
@@ -225,13 +225,13 @@ def test_the_version_of_a_real_python(tmp_path):
         ({}, "", False),
     ],
 )
-def test_which_source_has_to_be_brought(tmp_path, keys, upload, wanted):
+def test_which_sources_must_be_fetched(tmp_path, keys, upload, wanted):
     context = make_context(tmp_path, **keys)
     context.site["source"].setdefault("digest", "d" * 64)
     assert Build.identify(context, upload).needs_upload() is wanted
 
 
-# --- making it ---
+# --- making a build ---
 
 PROJECT = {
     "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")\n',
@@ -256,7 +256,7 @@ def packed(tmp_path):
 
 
 class Host:
-    """A host on which installing, compiling and probing are played; `broken` maps a command to its failure."""
+    """A host with fake installations, compilations and probes; `broken` maps a command to its failure."""
 
     def __init__(self, tmp_path, broken=None, user="nobody", upload=True, builder="", **keys):
         played = {
@@ -293,7 +293,7 @@ class Host:
 
 
 @AS_ROOT
-def test_a_build(tmp_path):
+def test_steps_and_files_of_a_build(tmp_path):
     host = Host(tmp_path)
     manifest = host.build.make()
     home = str(tmp_path / "sites/shop/virtualenvs") + "/" + os.path.basename(manifest["home"])
@@ -356,7 +356,7 @@ def test_the_projects_own_code_runs_as_the_sites_user(tmp_path):
 
 
 @AS_ROOT
-def test_another_account_builds_in_a_directory_of_roots_and_is_gone_before_it_is_sealed(tmp_path, monkeypatch):
+def test_another_account_builds_in_a_directory_of_root_and_has_no_processes_when_it_is_sealed(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(building.data_view, "_mount", lambda _context: [("/view", "/var")])
     monkeypatch.setattr(
@@ -381,7 +381,7 @@ def test_another_account_builds_in_a_directory_of_roots_and_is_gone_before_it_is
     probed = host.shell.calls[-1]
     assert {call.user for call in host.shell.calls} == {"daemon"}
     assert (probed.cwd, probed.environment["TOKEN"]) == (f"{host.root}/src/.", SECRET)
-    # The project's code finds the view in place of the data; what installs has nothing to do with these.
+    # The project's code sees the data through the view; installers do not need it.
     assert probed.sandbox["BindPaths"] == ["/view:/var"]
     assert not any("/var" in path for path in probed.sandbox["ReadWritePaths"])
     assert not any("BindPaths" in call.sandbox for call in host.shell.calls[:-1])
@@ -403,7 +403,7 @@ def test_a_fresh_project_is_made_with_the_virtualenvs_django(tmp_path):
 
 
 @AS_ROOT
-def test_code_in_place_stays_where_and_as_it_is(tmp_path):
+def test_code_in_place_is_neither_moved_nor_changed(tmp_path):
     write(tmp_path / "own", PROJECT)
     os.chmod(tmp_path / "own/manage.py", 0o640)
     os.chown(tmp_path / "own/manage.py", 65534, 65534)
@@ -414,12 +414,12 @@ def test_code_in_place_stays_where_and_as_it_is(tmp_path):
     assert os.readlink(host.root / "src") == str(tmp_path / "own")
     about = os.stat(tmp_path / "own/manage.py")
     assert (about.st_uid, stat.S_IMODE(about.st_mode)) == (65534, 0o640)
-    assert [call.step for call in host.shell.calls] == ["project"]  # nothing is compiled into somebody else's code
+    assert [call.step for call in host.shell.calls] == ["project"]  # Nothing is compiled in a directory of the user.
     assert host.shell.calls[0].argv[0] == "/usr/bin/python3"
 
 
 @AS_ROOT
-def test_code_that_does_not_compile_is_no_reason_to_refuse_a_project(tmp_path):
+def test_code_that_does_not_compile_is_accepted(tmp_path):
     Host(tmp_path, broken={"compileall": failed("compile")}).build.make()
 
 
@@ -444,7 +444,7 @@ FAILURES = {
 
 @AS_ROOT
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failing_step_removes_what_was_begun(tmp_path, name):
+def test_a_failing_step_removes_the_unfinished_build(tmp_path, name):
     command, failure, words = FAILURES[name]
     host = Host(tmp_path, broken={command: failure})
     other = Path(host.context.layout.build("other"))
@@ -458,7 +458,7 @@ def test_a_failing_step_removes_what_was_begun(tmp_path, name):
 
 
 @AS_ROOT
-def test_a_failing_probe_shows_what_the_project_said(tmp_path):
+def test_a_failing_probe_shows_the_projects_output(tmp_path):
     command, failure, _words = FAILURES["probing"]
     with pytest.raises(StepError) as caught:
         Host(tmp_path, broken={command: failure}).build.make()
@@ -481,8 +481,8 @@ def test_a_build_that_cannot_be_sealed_is_removed(tmp_path, monkeypatch):
 
 @AS_ROOT
 @pytest.mark.parametrize("part", ["src", "static", "venv"])
-def test_a_build_of_which_somebody_removed_a_part_is_made_anew_beside_it(tmp_path, part):
-    """It may be live: what is left of it stays until the other one has taken over."""
+def test_a_damaged_build_is_replaced_by_a_new_one(tmp_path, part):
+    """It may be live, so its remaining files stay until the other build has replaced it."""
     host = Host(tmp_path)
     manifest = host.build.make()
     home = Path(manifest["home"])
@@ -495,7 +495,7 @@ def test_a_build_of_which_somebody_removed_a_part_is_made_anew_beside_it(tmp_pat
     made = another.make()
     Path(made["home"]).mkdir(parents=True, exist_ok=True)
     assert (tmp_path / host.build.root / "build.json").exists()
-    # The next run finds it, also once the first one was pruned.
+    # The next run finds it, even after the first one was pruned.
     found = Build.identify(host.context, packed(tmp_path))
     assert (found.id, found.present()) == (another.id, made)
     shutil.rmtree(host.build.root)
@@ -504,7 +504,7 @@ def test_a_build_of_which_somebody_removed_a_part_is_made_anew_beside_it(tmp_pat
 
 @AS_ROOT
 @pytest.mark.parametrize("left", [{}, {"build.json": '{"id": '}], ids=["no manifest", "half a manifest"])
-def test_what_a_killed_run_left_is_made_anew(tmp_path, left):
+def test_a_build_left_by_a_killed_run_is_made_again(tmp_path, left):
     host = Host(tmp_path)
     write(host.root, {"src/half": "", "venv/half": "", **left})
     assert host.build.present() == {}
@@ -521,11 +521,11 @@ def test_a_missing_project_says_what_to_set(tmp_path):
     assert not host.root.exists()
 
 
-# --- whose it is ---
+# --- owners and modes ---
 
 
 def modes(root):
-    """Relative path -> (owner, group, mode) of all that lies in a build."""
+    """Return a mapping of relative path to (owner, group, mode) for all files of a build."""
     found = {}
     for folder, folders, names in os.walk(root):
         for path in (os.path.join(folder, name) for name in [*folders, *names]):
@@ -535,7 +535,7 @@ def modes(root):
 
 
 @AS_ROOT
-def test_a_build_belongs_to_root_and_its_code_is_for_the_sites_group_to_read(tmp_path):
+def test_a_build_belongs_to_root_and_the_sites_group_reads_its_code(tmp_path):
     host = Host(tmp_path)
     host.build.make()
     group, found = 65534, modes(host.root)
@@ -554,7 +554,7 @@ def test_a_build_belongs_to_root_and_its_code_is_for_the_sites_group_to_read(tmp
 
 
 @AS_ROOT
-def test_sealing_keeps_what_may_be_executed_and_nothing_that_others_could_use(tmp_path):
+def test_sealing_keeps_executable_files_and_removes_rights_of_others(tmp_path):
     write(tmp_path / "src", {"run": "", "shared": "", "in/deep": "", "group-only": ""})
     for name, mode in {"run": 0o700, "shared": 0o666, "in": 0o777, "in/deep": 0o4755, "group-only": 0o070}.items():
         os.chmod(tmp_path / "src" / name, mode)
@@ -578,8 +578,8 @@ def test_sealing_keeps_what_may_be_executed_and_nothing_that_others_could_use(tm
 
 
 @AS_ROOT
-def test_a_link_of_static_files_that_leads_out_of_the_site_does_not_become_roots(tmp_path):
-    """nginx follows one only to a file of the link's owner, and root owns much that nginx alone may read."""
+def test_a_static_link_out_of_the_site_is_not_owned_by_root(tmp_path):
+    """nginx only follows a link to a file with the same owner, and root owns many files that only nginx may read."""
     build = tmp_path / "shop/builds/1"
     write(tmp_path / "shop/virtualenvs/1", {"admin.css": ""})
     write(build / "static", {"own.css": "", "in/deep.css": ""})
@@ -602,23 +602,23 @@ def test_a_link_of_static_files_that_leads_out_of_the_site_does_not_become_roots
 
 
 @AS_ROOT
-def test_sealing_follows_no_link_at_the_top(tmp_path):
-    """A virtualenv or code in place is linked to, and is not the build's to give away."""
+def test_sealing_does_not_follow_links_at_the_top(tmp_path):
+    """A virtualenv or code in place is linked to, and does not belong to the build."""
     write(tmp_path / "own", {"code": ""})
     os.chown(tmp_path / "own/code", 65534, 65534)
     (tmp_path / "build").mkdir()
     os.symlink(tmp_path / "own", tmp_path / "build/src")
     os.chown(tmp_path / "build/src", 65534, 65534, follow_symlinks=False)
     os.chown(tmp_path / "build", 65534, 65534)
-    seal.seal(str(tmp_path / "build"), 65534)  # overlay, venv and static are missing, and that is no fault
+    seal.seal(str(tmp_path / "build"), 65534)  # overlay, venv and static are missing, which is no fault
     assert os.stat(tmp_path / "own/code").st_uid == 65534
     assert os.lstat(tmp_path / "build/src").st_uid == 0
     assert os.stat(tmp_path / "build").st_uid == 0
 
 
 @AS_ROOT
-def test_who_exchanges_the_code_for_a_link_while_it_is_sealed_gets_nothing(tmp_path):
-    """As a process does that the project left running: the build is its own until it is sealed."""
+def test_replacing_the_code_by_a_link_during_sealing_gives_no_rights(tmp_path):
+    """A process that the project left running could do this: the build belongs to its user until it is sealed."""
     foreign = tmp_path / "foreign"
     foreign.mkdir(mode=0o700)
     (foreign / "env").write_text("")

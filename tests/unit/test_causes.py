@@ -1,4 +1,4 @@
-"""Why a program failed and what to do about it, from what the programs really printed, shortened."""
+"""Causes and fixes of failed programs, from their real output, shortened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.causes import cause, reason
 
 CAUSES = {
-    "uv: no such package": (
+    "uv: unknown package": (
         """\
 error: No solution found when resolving dependencies
   cause: Because nowhere was not found in the package registry and you require nowhere==1, your requirements are unmet.
@@ -14,7 +14,7 @@ error: No solution found when resolving dependencies
         "No solution found when resolving dependencies: Because nowhere was not found in the package registry and you "
         "require nowhere==1, your requirements are unmet.",
     ),
-    "uv 0.4: no such version": (
+    "uv 0.4: unknown version": (
         """\
   × No solution found when resolving dependencies:
   ╰─▶ Because only django<=5.1 is available and you require django>=99, your requirements are unmet.
@@ -33,7 +33,7 @@ error: Failed to fetch: https://index.example.com/simple/six/
 """,
         "Failed to fetch: https://index.example.com/simple/six/: Connection refused (os error 111)",
     ),
-    "uv: a line that is no requirement": (
+    "uv: an invalid requirement": (
         """\
 error: Couldn't parse requirement in `requirements.txt` at position 0
   cause: Unexpected end of version specifier, expected version
@@ -59,11 +59,11 @@ error: The build backend returned an error
 """,
         "ModuleNotFoundError: No module named 'nothing_here'",
     ),
-    "uv: no such interpreter": (
+    "uv: a missing interpreter": (
         "error: No interpreter found at path `/nonexistent/python`\n",
         "No interpreter found at path `/nonexistent/python`",
     ),
-    "pip: no such version": (
+    "pip: unknown version": (
         """\
 WARNING: Location 'file:///srv/wheels/django/' is ignored: it is neither a file nor a directory.
 ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12
@@ -104,7 +104,7 @@ error: metadata-generation-failed
 """,
         "plugins/python/uwsgi_python.h:3:10: fatal error: Python.h: No such file or directory",
     ),
-    "git: no such repository": (
+    "git: unknown repository": (
         """\
 fatal: '/nonexistent/repo' does not appear to be a git repository
 fatal: Could not read from remote repository.
@@ -114,11 +114,11 @@ and the repository exists.
 """,
         "'/nonexistent/repo' does not appear to be a git repository: Could not read from remote repository.",
     ),
-    "git: nobody answers": (
+    "git: no answer": (
         "fatal: unable to access 'https://git.example.com/x.git/': Failed to connect to git.example.com port 443\n",
         "unable to access 'https://git.example.com/x.git/': Failed to connect to git.example.com port 443",
     ),
-    "git over ssh: nobody answers": (
+    "git over ssh: no answer": (
         """\
 ssh: connect to host git.example.com port 22: Connection refused
 fatal: Could not read from remote repository.
@@ -192,11 +192,11 @@ unable to load app 0 (mountpoint='') (callable not found or import error)
 """,
         "ModuleNotFoundError: No module named 'nomod' (mysite/wsgi.py:3)",
     ),
-    "our own probe": (
+    "the probe of the collection": (
         ("error: the project overwrites DJANGO_SETTINGS_MODULE\n"),
         "the project overwrites DJANGO_SETTINGS_MODULE",
     ),
-    "nothing that looks like a reason": ("one\n\n  two  \n\n", "two"),
+    "no recognisable reason": ("one\n\n  two  \n\n", "two"),
     "nothing": (" \n\n", ""),
 }
 
@@ -207,11 +207,11 @@ def test_reason(name):
     assert reason(output) == wanted
 
 
-# --- where it is, and what to do ---
+# --- place and fix ---
 
 SITE = "/opt/sites/shop/builds/0123456789ab"
 DJANGO = "/opt/sites/shop/virtualenvs/fedcba987654/lib/python3.12/site-packages/django"
-# How every failure of a project's settings begins.
+# The beginning of every failure of a project's settings.
 SETTINGS = f"""\
 Traceback (most recent call last):
   File "<stdin>", line 22, in main
@@ -245,7 +245,7 @@ NAME = "check its name and version in the requirements and in `packages:` of the
 REFUSED = 'connection to server at "10.0.0.5", port 5432 failed: '
 DATABASE = "`database:` of the site"
 ADVISED = {
-    # A variable that the environment does not have.
+    # A variable that is missing in the environment.
     "os.environ": (
         f"{SETTINGS}  File \"<frozen os>\", line 685, in __getitem__\nKeyError: 'MY_API_KEY'\n",
         f"KeyError: 'MY_API_KEY' {PLACE}; {KEY}",
@@ -259,7 +259,7 @@ ADVISED = {
         f"{SETTINGS}  File \"<frozen os>\", line 685, in __getitem__\nKeyError: 'DATABASE_URL'\n",
         f"KeyError: 'DATABASE_URL' {PLACE}; set {DATABASE}",
     ),
-    "some other mapping": (f"{SETTINGS}KeyError: 'default'\n", f"KeyError: 'default' {PLACE}"),
+    "another mapping": (f"{SETTINGS}KeyError: 'default'\n", f"KeyError: 'default' {PLACE}"),
     "django-environ": (
         f'{SETTINGS}  File "{DJANGO}/../environ/environ.py", line 524, in get_value\n    raise ImproperlyConfigured\n'
         "django.core.exceptions.ImproperlyConfigured: Set the MY_API_KEY environment variable\n",
@@ -280,7 +280,7 @@ ADVISED = {
         "  Field required [type=missing, input_value={}, input_type=dict]\n",
         f"pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings {PLACE}; {KEY}",
     ),
-    "the project's own words": (
+    "the project's own message": (
         f"{SETTINGS}RuntimeError: MY_API_KEY environment variable is not set\n",
         f"RuntimeError: MY_API_KEY environment variable is not set {PLACE}; {KEY}",
     ),
@@ -290,7 +290,7 @@ ADVISED = {
         "SyntaxError: invalid syntax\n",
         "SyntaxError: invalid syntax (gallery/views.py:66: this is no python)",
     ),
-    "a syntax error in code that is used in place": (
+    "a syntax error in code in place": (
         "  File \"/srv/shop/views.py\", line 1\n    x = (\n        ^\nSyntaxError: '(' was never closed\n",
         "SyntaxError: '(' was never closed (/srv/shop/views.py:1: x = ()",
     ),
@@ -298,7 +298,7 @@ ADVISED = {
         f'{SETTINGS}  File "{SITE}/src/a.py", line 3\n    x = 1\nTabError: inconsistent use of tabs\n',
         "TabError: inconsistent use of tabs (a.py:3: x = 1)",
     ),
-    "an exception of an unusual name": (
+    "an exception with an unusual name": (
         f"{SETTINGS}sentry_sdk.utils.BadDsn: no scheme\n",
         f"sentry_sdk.utils.BadDsn: no scheme {PLACE}",
     ),
@@ -307,7 +307,7 @@ ADVISED = {
         "Oops\nunable to load app 0\nsystemd says more\n",
         "Oops (mysite/wsgi.py:3)",
     ),
-    "an exception of somebody else's code": (
+    "an exception of a library": (
         f'Traceback (most recent call last):\n  File "{DJANGO}/x.py", line 3, in f\nValueError: bad\n',
         "ValueError: bad",
     ),
@@ -320,7 +320,7 @@ ADVISED = {
         f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; if the repository does not contain that file, "
         "add it with `files: {mysite/local.py: ...}` of the site",
     ),
-    "settings for developers that are named and not there": (
+    "missing development settings": (
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settings.local import *\n"
         "ModuleNotFoundError: No module named 'mysite.settings.local'\n",
         "ModuleNotFoundError: No module named 'mysite.settings.local'; "
@@ -350,12 +350,12 @@ ADVISED = {
         "django.db.utils.OperationalError: (1045, \"Access denied for user 'shop'@'h' (using password: YES)\"); "
         f"correct the user and the password in {DATABASE}",
     ),
-    "no such database": (
+    "unknown database": (
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist; '
         f"create that database on its server, or correct its name in {DATABASE}",
     ),
-    "no such user": (
+    "unknown user": (
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist; '
         f"create that user on the database server, or correct it in {DATABASE}",
@@ -379,7 +379,7 @@ ADVISED = {
         "ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?\n",
         "ImproperlyConfigured: Error loading MySQLdb module; add mysqlclient to `packages:` of the site",
     ),
-    # A certificate authority that the host does not know.
+    # A certificate authority that the host does not trust.
     "uv: an unknown authority": (
         "error: Failed to fetch: https://i.example/six/\n  cause: client error (Connect)\n"
         "  cause: invalid peer certificate: UnknownIssuer\n\nhint: Consider system TLS certificates\n",
@@ -416,30 +416,30 @@ ADVISED = {
         "your own certificate authority put its certificate below /usr/local/share/ca-certificates on the host, "
         "and run update-ca-certificates there",
     ),
-    "a certificate of yesterday": (
+    "an expired certificate": (
         "error: Failed to fetch: https://i.example/\n  cause: invalid peer certificate: certificate expired\n",
         "Failed to fetch: https://i.example/: invalid peer certificate: certificate expired; "
         "check the clock of the host (timedatectl), and the certificate of that server",
     ),
     # The network.
-    "pip: nobody knows the index": (
+    "pip: unknown index": (
         RETRYING.format("NewConnectionError('failed: [Errno -3] Temporary failure in name resolution')"),
         f"ERROR: No matching distribution found for six: Temporary failure in name resolution; {UNRESOLVED}",
     ),
-    "pip: nobody answers": (
+    "pip: no answer": (
         RETRYING.format("NewConnectionError('failed: [Errno 111] Connection refused')"),
         f"ERROR: No matching distribution found for six: Connection refused; {UNREACHED}",
     ),
-    "git: nobody knows the host": (
+    "git: unknown host": (
         "fatal: unable to access 'https://g.invalid/x.git/': Could not resolve host: g.invalid\n",
         f"unable to access 'https://g.invalid/x.git/': Could not resolve host: g.invalid; {UNRESOLVED}",
     ),
-    "uv: nobody answers": (CAUSES["uv: no network"][0], f"{CAUSES['uv: no network'][1]}; {UNREACHED}"),
-    "a fetch: nothing there": (
+    "uv: no answer": (CAUSES["uv: no network"][0], f"{CAUSES['uv: no network'][1]}; {UNREACHED}"),
+    "a fetch: not found": (
         "https://a.example/x.tar.gz: HTTP Error 404: Not Found",
         "https://a.example/x.tar.gz: HTTP Error 404: Not Found; check the URL",
     ),
-    "a fetch: not for everybody": (
+    "a fetch: forbidden": (
         "https://a.example/x.tar.gz: HTTP Error 403: Forbidden",
         "https://a.example/x.tar.gz: HTTP Error 403: Forbidden; the server requires authentication: check the URL and "
         "its credentials",
@@ -451,7 +451,7 @@ ADVISED = {
         "add the site's deploy key to the repository, and name it in `source.key` of the site",
     ),
     "git: a wrong path": (
-        CAUSES["git: no such repository"][0],
+        CAUSES["git: unknown repository"][0],
         "'/nonexistent/repo' does not appear to be a git repository: Could not read from remote repository; "
         "check `source.git` of the site",
     ),
@@ -461,11 +461,11 @@ ADVISED = {
         "not exist: check `source.git` of the site, or use its ssh URL with `source.key`",
     ),
     "uv: a misspelt package": (
-        CAUSES["uv: no such package"][0],
-        f"{CAUSES['uv: no such package'][1].rstrip('.')}; {NAME}",
+        CAUSES["uv: unknown package"][0],
+        f"{CAUSES['uv: unknown package'][1].rstrip('.')}; {NAME}",
     ),
     "pip: a misspelt package": (
-        CAUSES["pip: no such version"][0],
+        CAUSES["pip: unknown version"][0],
         f"ERROR: No matching distribution found for Django>=99; {NAME}",
     ),
     "psycopg2 without a compiler": (
@@ -473,7 +473,7 @@ ADVISED = {
         "Failed to build `psycopg2==2.9`: pg_config executable not found; "
         "require psycopg2-binary or psycopg[binary], which need no compiler",
     ),
-    "what a package lacks that is being built": (
+    "a missing module in the build of a package": (
         CAUSES["uv: a package that cannot be built"][0],
         "ModuleNotFoundError: No module named 'nothing_here'",
     ),
@@ -493,7 +493,7 @@ ADVISED = {
 """,
         "ZeroDivisionError: division by zero (shop/views.py:1)",
     ),
-    "uv with other marks: a certificate authority of one's own": (
+    "uv with other marks: a private certificate authority": (
         """\
 error: Failed to fetch: `https://index.example.com/simple/six/`
   Caused by: error sending request for url (https://index.example.com/simple/six/)
@@ -503,7 +503,7 @@ error: Failed to fetch: `https://index.example.com/simple/six/`
         "Failed to fetch: `https://index.example.com/simple/six/`: invalid peer certificate: UnknownIssuer; "
         + AUTHORITY,
     ),
-    "a log in a directory that is not there": (
+    "a log in a missing directory": (
         """\
 Traceback (most recent call last):
   File "/usr/lib/python3.12/logging/__init__.py", line 1263, in _open
@@ -523,7 +523,7 @@ ValueError: Unable to configure handler 'file'
         "ValueError: Value 'KEY' needs to be set; environ var DJANGO_KEY\n",
         "ValueError: Value 'KEY' needs to be set; environ var DJANGO_KEY; set DJANGO_KEY in `env:` of the site",
     ),
-    "PostgreSQL lets nobody in": (
+    "PostgreSQL refuses connections": (
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
         'pg_hba.conf entry for host "192.0.2.2"\n',
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
@@ -538,8 +538,8 @@ ValueError: Unable to configure handler 'file'
 }
 
 
-def test_the_marks_below_a_line_of_code_are_no_reason():
-    """Of a traceback that breaks off they are the last line; what is above says at least where it was."""
+def test_markers_below_a_line_of_code_are_not_the_reason():
+    """They are the last line of a truncated traceback; the line above at least shows the code."""
     output = (
         'Traceback (most recent call last):\n  File "/app/src/shop/views.py", line 3, in page\n'
         "    return int(text)\n           ^^^~~~~~\n"
@@ -549,7 +549,7 @@ def test_the_marks_below_a_line_of_code_are_no_reason():
 
 
 @pytest.mark.parametrize("name", ADVISED)
-def test_cause_says_where_it_is_and_what_to_do(name):
+def test_cause_has_the_place_and_the_fix(name):
     output, wanted = ADVISED[name]
     assert cause(output) == wanted
 
@@ -568,12 +568,12 @@ def test_cause_says_where_it_is_and_what_to_do(name):
         ),
     ],
 )
-def test_a_library_that_is_not_there_when_a_package_is_imported(output, packages):
+def test_a_missing_shared_library_names_its_package(output, packages):
     assert packages in cause(output).partition("; ")[2]
 
 
 IN_THE_CODE = {
-    "a file in the code that the site may not write": (
+    "a file in the code that the site cannot write": (
         """\
 Traceback (most recent call last):
   File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 7, in upload
@@ -584,12 +584,12 @@ PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/012345678
         "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site is not allowed to "
         "write there: set `writable: [var/uploads]` of the site",
     ),
-    "a directory in the code that the site may not make": (
+    "a directory in the code that the site cannot create": (
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site is not allowed "
         "to write there: set `writable: [uploads]` of the site",
     ),
-    "a log in a directory that is not there": (
+    "a log in a missing directory": (
         """\
 FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/logs/django.log'
 
@@ -604,17 +604,17 @@ ValueError: Unable to configure handler 'file'
         "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site is not allowed to write there: set "
         "`writable: [logs]` of the site",
     ),
-    "a file that is read and is not there": (
+    "a missing file that is read": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'; "
         "if the repository does not contain that file, add it with `files: {a/b.json: ...}` of the site",
     ),
-    "a file that is read from where the project runs": (
+    "a file that is read from the current directory": (
         "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'",
         "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; if the repository does not contain "
         "that file, add it with `files: {config.json: ...}` of the site",
     ),
-    "a program that is not there": (
+    "a missing program": (
         "FileNotFoundError: [Errno 2] No such file or directory: 'git'",
         "FileNotFoundError: [Errno 2] No such file or directory: 'git'",
     ),
@@ -623,14 +623,14 @@ ValueError: Unable to configure handler 'file'
         "ModuleNotFoundError: No module named 'shop.local_settings'; if the repository does not contain that file, "
         "add it with `files: {shop/local_settings.py: ...}` of the site",
     ),
-    "a module that a package of the source lacks": (
+    "a missing module in a package of the source": (
         "ImportError: cannot import name 'configuration' from 'netbox' "
         "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py)",
         "ImportError: cannot import name 'configuration' from 'netbox' "
         "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); if the repository does not contain that "
         "file, add it with `files: {netbox/netbox/configuration.py: ...}` of the site",
     ),
-    "a log elsewhere": (
+    "a log outside of the code": (
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
         "'/var/log/x'",
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
@@ -641,6 +641,6 @@ ValueError: Unable to configure handler 'file'
 
 
 @pytest.mark.parametrize("name", IN_THE_CODE)
-def test_what_the_site_writes_inside_its_code(name):
+def test_a_file_that_the_site_writes_into_its_code_is_named(name):
     output, wanted = IN_THE_CODE[name]
     assert cause(output) == wanted

@@ -1,4 +1,4 @@
-"""Certificates of the inventory, as the controller reads them: what a browser would refuse, no run installs."""
+"""Validation of the inventory's certificates on the controller: no run installs one that a browser would refuse."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from models import EXAMPLE, SHOP, faults
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-# Of a certificate that is damaged within.
+# Part of a damaged certificate.
 USAGE = ExtensionOID.EXTENDED_KEY_USAGE
 SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
 @functools.cache
 def key(name):
-    """A key, the same one for each name; `rsaBITS` is one of RSA."""
+    """Return a key, the same one for each name; `rsaBITS` is an RSA key."""
     if name.startswith("rsa"):
         return rsa.generate_private_key(65537, int(name[3:]))
     if name.startswith("secp"):
@@ -40,7 +40,7 @@ def key(name):
 
 
 def made(subject, issuer, names=(), days=(-1, 90), own="", usage=None):
-    """A certificate of a subject, signed with the issuer's key; `own` is another key than the subject's."""
+    """Return a certificate of a subject, signed with the issuer's key; `own` replaces the subject's key."""
     built = x509.CertificateBuilder()
     built = built.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
     built = built.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
@@ -77,7 +77,7 @@ def pair(certificate, own="shop"):
 
 
 def found(tls, *sites, **keys):
-    """The faults of a site with this key `tls`."""
+    """Return the faults of a site with this key `tls`."""
     return faults({**SHOP, "tls": tls, **keys}, *sites, certificates=certificates)
 
 
@@ -91,7 +91,7 @@ def good(tls, **keys):
         pair(GOOD),
         pair(GOOD + ROOT),
         pair(made("a", "a", ["shop.example.com"]), "a"),
-        # A CA of one's own, whose root signs and is sent along.
+        # A private CA whose root certificate signs and is sent along.
         pair(made("shop", "root", ["shop.example.com"]) + ROOT),
         pair(made("rsa2048", "below", ["shop.example.com"]) + BELOW, "rsa2048"),
         pair(made("ed", "ed", ["shop.example.com"]), "ed"),
@@ -101,14 +101,14 @@ def good(tls, **keys):
         {"acme": {"directory": "https://ca.internal/acme", "ca": "/etc/root.pem"}},
     ],
 )
-def test_good_certificates(tls):
+def test_valid_certificates_are_accepted(tls):
     assert good(tls)
 
 
 @pytest.mark.parametrize(
     ("tls", "words"),
     [
-        # A key that does not fit.
+        # A key that does not match.
         (pair(GOOD, "other"), "key does not match certificate: it is the EC key with 256 bits "),
         (pair(GOOD, "rsa2048"), "key does not match certificate: it is the RSA key with 2048 bits "),
         (pair(BELOW + LEAF), "certificate contains the certificate of key as number 2; expected it first"),
@@ -128,7 +128,7 @@ def test_good_certificates(tls):
             "that signed it next; put that one after it",
         ),
         (pair(GOOD + ROOT + OTHER), "certificate continues after a root: number 3, root, is signed by itself; remove"),
-        # The name of the issuer is right, and the signature is not its.
+        # The issuer's name matches, but the signature is not its own.
         (pair(LEAF + made("below", "root", own="other")), "certificate lacks its intermediate: number 1"),
         # Dates.
         (
@@ -167,7 +167,7 @@ def test_good_certificates(tls):
             pair(made("shop.example.com", "shop.example.com"), "shop.example.com"),
             "certificate is for no name, without a",
         ),
-        # What cannot be read.
+        # Unreadable files.
         (
             pair(LEAF + "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
             "certificate cannot be read: certificate 2 in it is damaged; copy the complete file again",
@@ -196,15 +196,15 @@ def test_good_certificates(tls):
         ),
     ],
 )
-def test_what_is_refused(tls, words):
+def test_invalid_certificates_are_refused(tls, words):
     [fault] = found(tls)
     assert fault.startswith(f"web_sites[0] 'shop': tls.{words}")
     for line in str(tls.get("key", "")).splitlines():
         assert line not in fault
 
 
-def test_signatures_with_sha1_are_refused_but_that_of_a_root():
-    """openssl made the file: the library that reads certificates signs none like that any more."""
+def test_signatures_with_sha1_are_refused_except_that_of_a_root():
+    """openssl made the file: the library that reads certificates no longer signs with SHA-1."""
     read = certificates._read((Path(__file__).parent / "fixtures/signed_with_sha1.pem").read_text(), "certificate")
     assert len(read) == 3
     assert list(certificates._strength(read)) == [
@@ -214,9 +214,9 @@ def test_signatures_with_sha1_are_refused_but_that_of_a_root():
     assert list(certificates._chain(read)) == []
 
 
-def test_all_faults_of_a_certificate_and_of_other_keys_come_at_once():
+def test_all_faults_of_a_certificate_and_of_other_keys_are_reported_together():
     weak = made("rsa1024", "below", ["a.example.org"], days=(-9, -2))
-    assert len(found(pair(weak, "other"), {"name": "blog"})) == 6  # key, chain, date, strength, name; blog's domains
+    assert len(found(pair(weak, "other"), {"name": "blog"})) == 6  # five of the certificate, one of blog
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_all_faults_of_a_certificate_and_of_other_keys_come_at_once():
         ("2001:db8::1", ["2001:db8:0::1"], True),
     ],
 )
-def test_names_that_a_certificate_is_for(domain, names, covered):
+def test_names_of_a_certificate(domain, names, covered):
     tls = pair(made("shop", "below", ["x.example.net", *names]) + BELOW)
     if covered:
         assert good(tls, domains=[domain])
@@ -252,7 +252,7 @@ def test_names_that_a_certificate_is_for(domain, names, covered):
 BLOG = {"name": "blog", "domains": ["blog.example.com"]}
 
 
-def test_a_wrong_certificate_of_web_tls_is_said_once_and_its_names_of_each_site():
+def test_an_invalid_certificate_of_web_tls_is_reported_once_and_missing_names_per_site():
     expired = made("shop", "below", ["shop.example.com"], days=(-9, -2)) + BELOW
     [fault] = faults(SHOP, BLOG, tls=pair(expired), certificates=certificates)
     assert fault.startswith("web_tls.certificate has expired")
@@ -273,7 +273,7 @@ def test_the_filter_and_the_check_read_certificates():
     assert private("shop").splitlines()[1] not in json.dumps(checked(pair(GOOD)))
 
 
-def test_the_check_knows_which_names_other_hosts_have():
+def test_the_check_refuses_acme_for_names_that_several_hosts_have():
     shared = {"web_run": {"shared_names": {"shop.example.com": ["web1", "web2"]}}}
     result = checked({"acme": {}}, **shared)
     assert "domains has shop.example.com, which the hosts web1, web2 have" in result["msg"]

@@ -1,4 +1,4 @@
-"""The action `check`: it loads the filters in the process that forks, and asserts as `assert` does."""
+"""The action `check` loads the filters in the process that forks, and asserts like `assert`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_filter_of_the_collection_is_loaded():
     assert {name for name in check.FILTERS if name.startswith("pyweb.stack.")} == there
 
 
-def test_the_process_that_forks_has_the_filters_after_the_first_task(tmp_path):
+def test_the_forking_process_has_the_filters_after_the_first_task(tmp_path):
     (tmp_path / "loaded.py").write_text(CALLBACK)
     playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"pyweb.stack.check": {"that": "1 == 1"}}]}]
     (tmp_path / "play.yml").write_text(json.dumps(playbook))
@@ -59,7 +59,7 @@ def test_the_process_that_forks_has_the_filters_after_the_first_task(tmp_path):
     assert "packaging.requirements" in loaded
 
 
-def test_it_asserts():
+def test_conditions_are_asserted():
     assert issubclass(check.ActionModule, importlib.import_module("ansible.plugins.action.assert").ActionModule)
 
 
@@ -70,7 +70,7 @@ def checked(web_sites, variables=None, **arguments):
     return plugin.run(task_vars={"web_sites": web_sites, "playbook_dir": str(ROOT), **(variables or {})})
 
 
-def test_it_returns_where_the_sites_are_found():
+def test_urls_of_the_sites_are_returned():
     sites = [
         {"name": "shop", "domains": ["shop.example", "www.shop.example"]},
         {"name": "blog", "domains": ["blog.example"], "nginx": {"listen": [8080, 80]}},
@@ -94,14 +94,14 @@ def test_it_returns_where_the_sites_are_found():
         ([{"name": "shop", "domain": "x"}], "unknown key 'domain'; did you mean 'domains'?"),
     ],
 )
-def test_faults_of_the_sites_are_its_message(web_sites, words):
+def test_faults_of_the_sites_are_the_message(web_sites, words):
     result = checked(web_sites, fail_msg="nothing was done")
     assert result["failed"] is True
     assert words in result["msg"]
     assert result["msg"].splitlines()[-1] == "nothing was done"
 
 
-def test_a_fault_of_the_timer_is_its_message():
+def test_a_fault_of_the_timer_is_the_message():
     sites = [{"name": "shop", "domains": ["shop.example"]}]
     result = checked(sites, {"doctor_timer": {"every": "1s"}}, fail_msg="no host was touched")
     assert result["failed"] is True

@@ -1,4 +1,4 @@
-"""Whatever a check accepts can be written into an ini, nginx.conf, a unit or a shell as it is."""
+"""Every value that a check accepts can be written unquoted into an ini, nginx.conf, a unit or a shell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NASTY = [
     *";{}%#'\"\\$`<>|&*?!~@(),:=[]^é",
     *("..", "%i", "$(", "@(", "${", "//", "--", "\r\n", "\n[Service]\nUser=root", "; }"),
 ]
-# Per key, a good value with a place for something nasty, and where the accepted value is found.
+# For each key, a valid value with a place for a dangerous text, and where the accepted value is found.
 PLACES = {
     "name": lambda text: {"name": text},
     "domains": lambda text: {"domains": [text]},
@@ -56,7 +56,7 @@ PLACES = {
     "plugin": lambda text: {"tls": {"acme": {"challenge": {"dns": {"plugin": text, "credentials": "a"}}}}},
     "roots": lambda text: {"roots": "/" + text},
 }
-# Per key, a text that is fine in that place: what is refused is refused for what is nasty in it.
+# For each key, a harmless text for that place, so that a value is only refused because of the dangerous text.
 FINE = {
     "name": "a-1",
     "domains": "a-1.example",
@@ -89,13 +89,13 @@ FINE = {
     "plugin": "rfc2136",
     "roots": "srv/web_sites",
 }
-# What could end a value, or start something else, in an ini, in nginx.conf, in a unit or in a shell.
+# Texts that could end a value or start something else in an ini, in nginx.conf, in a unit or in a shell.
 ACTIVE = set("".join(chr(code) for code in range(33)) + "\x7f;{}%#'\"\\$`<>|&?!()\u2028\x85\xa0")
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_accepted_breaks_what_it_is_written_into(place):
-    """Every nasty text, alone and in the middle, at the beginning and at the end of a good one."""
+def test_accepted_values_cannot_break_out_of_the_files_they_are_written_to(place):
+    """Each dangerous text alone, and in the middle, at the beginning and at the end of a valid one."""
     assert accepted(place, FINE[place])
     for nasty, (before, after) in itertools.product(NASTY, [("", ""), ("a", ""), ("", "a"), ("a", "a")]):
         site = accepted(place, before + nasty + after)
@@ -111,7 +111,7 @@ def test_nothing_accepted_breaks_what_it_is_written_into(place):
 
 
 def accepted(place, text):
-    """The site that has a text in this place, or None when it is refused."""
+    """Return the site with this text in this place, or None if it is refused."""
     keys = PLACES[place](text)
     roots = {"sites": keys.pop("roots")} if "roots" in keys else None
     try:
@@ -133,7 +133,7 @@ def texts(value):
 
 
 CONTROL = {chr(code) for code in (*range(32), 127)}
-# What str.splitlines() takes for one, beside ASCII's.
+# Line ends of str.splitlines() that are not ASCII.
 LINE_ENDS = set("\x85\u2028\u2029")
 
 
@@ -155,7 +155,7 @@ def test_uwsgi_and_unit_options_stay_on_their_line(check, name, expanded):
 
 
 BARE = set(";{}#'\"\\")
-# The templates indent lines, and for Python these end one.
+# The templates indent lines, and Python ends a line at each of these.
 LINE_ENDS = set("\x85\u2028\u2029")
 
 
@@ -169,7 +169,7 @@ LINE_ENDS = set("\x85\u2028\u2029")
         ('"a{}b"', {'"'}),
     ],
 )
-def test_nginx_words_never_leave_their_directive(form, refused):
+def test_nginx_words_cannot_end_their_directive(form, refused):
     for nasty in NASTY:
         text = form.format(nasty)
         if (refused | CONTROL | LINE_ENDS) & set(nasty):
@@ -180,7 +180,7 @@ def test_nginx_words_never_leave_their_directive(form, refused):
             assert stays(text), text
 
 
-def test_a_quote_in_the_middle_of_a_word_quotes_nothing():
+def test_a_quote_in_the_middle_of_a_word_does_not_quote():
     for nasty in NASTY:
         for text in (f"a{nasty}'b'", f"a{nasty}';b'"):
             if nasty == " ":
@@ -224,12 +224,12 @@ def test_nginx_words(value, words):
 
 
 @pytest.mark.parametrize("value", [{}, [], None, "a\tb", "a\x7f", "'a", '"a', "'a'b", "${a", "${}"])
-def test_what_are_no_nginx_words(value):
+def test_invalid_nginx_words(value):
     with pytest.raises(Wrong):
         option_checks.nginx_words(value)
 
 
-# --- single checks, at their edges ---
+# --- single checks, boundary values ---
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_what_are_no_nginx_words(value):
         ),
     ],
 )
-def test_edges(check, good, bad):
+def test_boundary_values(check, good, bad):
     for value in good:
         check(value)
     for value in bad:
@@ -292,13 +292,13 @@ def test_edges(check, good, bad):
 
 
 @pytest.mark.parametrize("name", ["ExecStart", "User", "Group", "Type", "EnvironmentFile", "KillMode"])
-def test_what_makes_a_unit_one_of_uwsgis_is_the_models(name):
+def test_unit_options_that_the_model_sets_are_refused(name):
     with pytest.raises(Wrong, match=f"no {name} here"):
         option_checks.unit_options({name: "a"})
 
 
 @pytest.mark.parametrize("name", ["socket", "chmod_socket", "workers", "venv", "daemonize2", "pidfile", "need-app"])
-def test_options_that_the_model_writes_are_refused_in_either_spelling(name):
+def test_options_that_the_model_writes_are_refused_in_both_spellings(name):
     with pytest.raises(Wrong, match=f"no {name.replace('_', '-')} here"):
         option_checks.ini_options({name: "a"})
 
@@ -306,12 +306,12 @@ def test_options_that_the_model_writes_are_refused_in_either_spelling(name):
 @pytest.mark.parametrize(
     "value", [{"A": 1}, {"1a": 1}, {"": 1}, {"a": "b "}, {"a": ["b", {}]}, {"a": "\x00"}, None, []]
 )
-def test_bad_uwsgi_options(value):
+def test_invalid_uwsgi_options(value):
     with pytest.raises(Wrong):
         option_checks.ini_options(value)
 
 
-def test_good_uwsgi_options():
+def test_valid_uwsgi_options():
     given = {"a_b": "x y", "c1": [1, True, "z"], "d": None, "e": 1.5, "f": "a(b) $c @d"}
     assert option_checks.ini_options(given) == {"a-b": "x y", **{key: given[key] for key in ("c1", "d", "e", "f")}}
 
@@ -330,11 +330,11 @@ def test_lists():
     assert caught.value.wanted == "a whole number from 1 to 9 (found 10 in the list)"
 
 
-def test_a_key_of_a_vault_ends_in_one_line_end():
+def test_a_key_from_a_vault_ends_with_one_newline():
     assert checks.private_key("\n-----BEGIN PRIVATE KEY-----\nx\n\n") == "-----BEGIN PRIVATE KEY-----\nx\n"
 
 
-def test_a_name_that_has_no_punycode():
+def test_a_name_without_punycode_is_refused():
     with pytest.raises(Wrong) as caught:
         checks.domain("ä" * 64)
     assert caught.value.fix == "write it as punycode (xn--...)"
@@ -349,7 +349,7 @@ def test_port_of_an_address(value, port):
 
 
 @pytest.mark.parametrize("value", [0, 65536, "a", "", "a:80", "1.2.3.4", True, None, 1.5, "1.2.3.4:", "1.2.3.4:100000"])
-def test_what_is_no_address(value):
+def test_invalid_addresses(value):
     with pytest.raises(Wrong, match="a port from 1 to 65535"):
         checks.listen(value)
 
@@ -359,7 +359,7 @@ def test_address_of_uwsgi(value, address):
     assert checks.socket(value) == address
 
 
-def test_uwsgi_gets_no_port_of_root():
+def test_uwsgi_gets_no_privileged_port():
     with pytest.raises(Wrong, match="a port from 1024"):
         checks.socket(1023)
 
@@ -382,13 +382,13 @@ def test_how_a_value_is_quoted(value, text):
     assert len(text) <= 60
 
 
-def test_how_a_near_word_is_named():
+def test_similar_words_are_suggested():
     assert errors.nearest("domian", ["domains", "domain"]) == "; did you mean 'domain'?"
     assert errors.nearest(7, {"b": 1, "a": 2}) == "; known are a, b"
     assert errors.similar("x", ["y"]) == ""
 
 
-def test_faults_come_first_and_several_are_counted():
+def test_faults_are_listed_first_and_counted():
     assert str(errors.InventoryError("nginx", ["a"])) == "a"
     two = errors.InventoryError("web_sites", ["a", "b"])
     assert str(two) == "a\nb\nweb_sites has 2 faults"

@@ -1,4 +1,4 @@
-"""The command `pyweb`: which sites it finds, what it says of them, how it exits, and what it hands to others."""
+"""The command `pyweb`: which sites it finds, its output, its exit status, and which programs it calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def here(name="shop", live=LIVE, record=None):
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """A site of this host, whose release 0.1 made: the command reads what that recorded."""
+    """Return a site of this host with a release of version 0.1; the command reads that release's record."""
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, record["id"], OLD)
     layout = make_layout(tmp_path)
@@ -54,7 +54,7 @@ def shop(tmp_path, monkeypatch):
     ("noted", "shown"),
     [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (unknown version: run pyweb.stack.site once)")],
 )
-def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, capsys, noted, shown):
+def test_it_prints_the_recorded_version_of_the_collection(memory_folder, capsys, noted, shown):
     (memory_folder / "version").write_text(noted)
     assert main.main(["--version"]) == 0
     assert capsys.readouterr().out == f"{shown}\n"
@@ -64,7 +64,7 @@ def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, ca
 
 
 @AS_ROOT
-def test_sites_are_found_wherever_their_roots_are(shop):
+def test_sites_are_found_in_all_roots(shop):
     layout, record = shop
     [site] = sites.sites()
     assert (site.name, site.live, site.layout.root) == ("shop", record["id"], layout.root)
@@ -72,7 +72,7 @@ def test_sites_are_found_wherever_their_roots_are(shop):
 
 
 @AS_ROOT
-def test_what_the_doctor_has_to_know_is_what_the_release_noted(shop):
+def test_the_doctors_request_is_read_from_the_release(shop):
     layout, record = shop
     [site] = sites.sites()
     known = site.request()
@@ -88,7 +88,7 @@ def test_what_the_doctor_has_to_know_is_what_the_release_noted(shop):
 
 
 @AS_ROOT
-def test_what_a_site_may_have_written_is_no_record(shop):
+def test_a_record_that_the_site_could_write_is_ignored(shop):
     layout, record = shop
     os.chown(layout.record(record["id"]), 4711, 4711)
     [site] = sites.sites()
@@ -99,21 +99,21 @@ def test_what_a_site_may_have_written_is_no_record(shop):
 
 
 @AS_ROOT
-def test_a_site_that_is_not_here_is_told_with_what_is(shop):
+def test_an_unknown_site_is_reported_with_the_known_ones(shop):
     assert sites.pick("shop").name == "shop"
     assert [site.name for site in sites.chosen([])] == ["shop"]
     with pytest.raises(sites.NoSite, match=r"no site 'shpo' on this host; it has shop; did you mean 'shop'\?"):
         sites.chosen(["shpo"])
 
 
-def test_the_data_of_a_site_that_is_gone_are_no_site(tmp_path, monkeypatch):
+def test_the_data_of_a_removed_site_is_not_a_site(tmp_path, monkeypatch):
     monkeypatch.setattr(
         sites.found, "sites", lambda roots, noted: [types.SimpleNamespace(layout=make_layout(tmp_path))]
     )
     assert sites.sites() == []
 
 
-# --- how it exits ---
+# --- exit status ---
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_data_of_a_site_that_is_gone_are_no_site(tmp_path, monkeypatch):
         ({"a": "degraded", "b": "broken"}, 2, "CRITICAL: a is degraded, b is broken"),
     ],
 )
-def test_the_first_line_and_the_exit_status_are_those_of_monitoring_plugins(found, total, first):
+def test_first_line_and_exit_status_follow_the_conventions_of_monitoring_plugins(found, total, first):
     assert plugin_status.EXIT[plugin_status.worst(found.values())] == total
     assert plugin_status.summary(found) == first
 
@@ -148,16 +148,16 @@ def test_the_first_line_and_the_exit_status_are_those_of_monitoring_plugins(foun
         (["rollback", "--help"], 0),
     ],
 )
-def test_a_call_that_makes_no_sense_is_not_critical(capsys, words, code):
+def test_invalid_arguments_are_not_critical(capsys, words, code):
     assert main.main(words) == code
     told = capsys.readouterr()
-    # What a monitoring system shows is the first line of standard output.
+    # A monitoring system shows the first line of standard output.
     assert told.out.startswith("UNKNOWN: ") == (code == 3)
     assert "invalid _" not in told.err
 
 
 @pytest.mark.parametrize(("command", "code"), [("doctor", 3), ("rollback", 1), ("manage", 125), ("shell", 125)])
-def test_who_is_not_root_is_told_what_to_call(monkeypatch, capsys, command, code):
+def test_commands_refuse_to_run_without_root(monkeypatch, capsys, command, code):
     monkeypatch.setattr(main.os, "geteuid", lambda: 1000)
     assert main.main([command, "shop"]) == code
     told = capsys.readouterr()
@@ -170,7 +170,7 @@ def test_who_is_not_root_is_told_what_to_call(monkeypatch, capsys, command, code
     ("words", "code"),
     [(["status", "x"], 3), (["doctor", "x"], 3), (["releases", "x"], 1), (["logs", "x"], 1), (["manage", "x"], 125)],
 )
-def test_a_site_that_is_not_here(monkeypatch, capsys, words, code):
+def test_an_unknown_site_is_an_error(monkeypatch, capsys, words, code):
     monkeypatch.setattr(sites.found, "sites", lambda roots, noted: [])
     monkeypatch.setattr(main.os, "geteuid", lambda: 0)
     assert main.main(words) == code
@@ -179,7 +179,7 @@ def test_a_site_that_is_not_here(monkeypatch, capsys, words, code):
     assert (told.out, told.err) == ((f"UNKNOWN: {why}\n", "") if code == 3 else ("", f"pyweb: {why}\n"))
 
 
-def test_data_have_no_line_of_a_monitoring_system(monkeypatch, capsys):
+def test_json_output_has_no_line_for_a_monitoring_system(monkeypatch, capsys):
     monkeypatch.setattr(sites.found, "sites", lambda roots, noted: [])
     monkeypatch.setattr(main.os, "geteuid", lambda: 0)
     assert main.main(["doctor", "x", "--json"]) == 3
@@ -188,7 +188,7 @@ def test_data_have_no_line_of_a_monitoring_system(monkeypatch, capsys):
     assert told.err.startswith("pyweb: there is no site 'x'")
 
 
-def test_a_site_that_is_named_twice_is_one(monkeypatch):
+def test_a_site_that_is_named_twice_is_shown_once(monkeypatch):
     monkeypatch.setattr(sites, "pick", here)
     assert [site.name for site in sites.chosen(["shop", "blog", "shop"])] == ["shop", "blog"]
 
@@ -197,7 +197,7 @@ CALL = f"import sys\nsys.path[:0] = {[str(Path(__file__).parent), str(Path(__fil
 
 
 def called(script, **streams):
-    """Run Python that has the modules of the command; its standard streams are what `streams` says."""
+    """Run Python with the modules of the command; `streams` sets its standard streams."""
     words = [sys.executable, "-c", CALL + textwrap.dedent(script)]
     buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
     return subprocess.run(words, stderr=subprocess.PIPE, env=buffered, text=True, timeout=60, check=False, **streams)
@@ -216,7 +216,7 @@ PRINTS = """
 """
 
 
-def test_a_reader_that_has_enough_changes_no_exit_status():
+def test_a_closed_pipe_does_not_change_the_exit_status():
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
@@ -224,7 +224,7 @@ def test_a_reader_that_has_enough_changes_no_exit_status():
     assert (done.returncode, done.stderr) == (2, "")
 
 
-def test_help_that_nobody_reads_is_no_error():
+def test_help_into_a_closed_pipe_is_no_error():
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
@@ -232,25 +232,25 @@ def test_help_that_nobody_reads_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_full_disk_is_an_error_in_a_line():
+def test_a_full_disk_is_reported_in_one_line():
     with open("/dev/full", "wb") as full:
         done = called(PRINTS, stdout=full)
     assert (done.returncode, done.stderr) == (3, "pyweb: cannot continue: No space left on device\n")
 
 
-def test_help_on_a_full_disk_is_an_error_in_a_line():
+def test_help_on_a_full_disk_is_reported_in_one_line():
     with open("/dev/full", "wb") as full:
         done = called(PRINTS.replace('or ["status"]', 'or ["--help"]'), stdout=full)
     assert (done.returncode, done.stderr) == (1, "pyweb: cannot continue: No space left on device\n")
 
 
-def test_a_terminal_that_is_closed_takes_everything(monkeypatch):
+def test_output_without_a_terminal_raises_no_error(monkeypatch):
     monkeypatch.setattr(output.sys, "stdout", None)
     output.prepare()
     output.say("a line", "32")
 
 
-def test_manage_passes_on_all_words(monkeypatch):
+def test_manage_passes_all_arguments_on(monkeypatch):
     seen = []
     monkeypatch.setattr(main, "pick", here)
     monkeypatch.setattr(main.os, "geteuid", lambda: 0)
@@ -260,7 +260,7 @@ def test_manage_passes_on_all_words(monkeypatch):
     assert seen == [("shop", ["migrate", "--plan", "-v", "2", "--help"]), ("shop", ["shell", "-c", "print(1)"])]
 
 
-def test_the_timer_has_all_sites_looked_at_that_are_known(monkeypatch):
+def test_the_timer_watches_all_sites_with_a_request(monkeypatch):
     seen = []
     known = here(record={"site": {"name": "shop", "domains": ["shop.example"]}})
     monkeypatch.setattr(main, "chosen", lambda names: [known, here("blog")])
@@ -301,14 +301,14 @@ RUNNING = [unit(UWSGI), unit(WORKER), unit(TASK, "inactive", Result="success"), 
         ([unit(TIMER, "inactive")], "degraded", "timer daily is inactive"),
     ],
 )
-def test_units_are_judged(changed, found, words):
+def test_state_of_units(changed, found, words):
     glance = status.Glance(here(record=BACKGROUND))
     status.judge_units(glance, {one["Id"]: one for one in [*RUNNING, *changed]})
     assert glance.status == found
     assert [what for _status, what in glance.faults] == ([words] if words else [])
 
 
-def test_a_site_without_a_live_release_and_a_systemd_that_says_nothing():
+def test_a_site_without_a_live_release_and_a_failing_systemctl():
     glance = status.Glance(here(live=""))
     status.judge_units(glance, {})
     assert (glance.status, glance.faults) == ("broken", [("broken", "no release is live")])
@@ -317,7 +317,7 @@ def test_a_site_without_a_live_release_and_a_systemd_that_says_nothing():
     assert glance.status == "unknown"
 
 
-def test_what_systemd_shows_is_read():
+def test_output_of_systemctl_is_parsed():
     shown = f"Id={UWSGI}\nActiveState=active\nResult=a=b\n\n\nId=x.service\nActiveState=failed\n"
     assert status.parsed(shown)[UWSGI] == {"Id": UWSGI, "ActiveState": "active", "Result": "a=b"}
     assert status.parsed(shown)["x.service"]["ActiveState"] == "failed"
@@ -351,7 +351,7 @@ def test_the_status_of_all_sites(monkeypatch, capsys):
     assert status.run([]) == 3
 
 
-def test_a_visit_that_goes_wrong_ends_no_other(monkeypatch):
+def test_a_failed_visit_does_not_stop_the_others(monkeypatch):
     record = {"site": {"name": "shop", "health": {"timeout": 20}}, "manifest": {"x": 1}}
     monkeypatch.setattr(status.Front, "of", lambda *_given: 1 / 0)
     assert status._visit(here(record=record)) == ("unknown", "could not be checked: ZeroDivisionError")
@@ -383,7 +383,7 @@ def report(state, faults):
 
 
 @pytest.mark.parametrize(("state", "code"), [("ok", 0), ("degraded", 1), ("broken", 2), ("unknown", 3)])
-def test_the_doctor_exits_as_the_worst_site_is(monkeypatch, capsys, state, code):
+def test_the_doctors_exit_status_is_that_of_the_worst_site(monkeypatch, capsys, state, code):
     asked = []
     faults = [] if state == "ok" else [fault("socket.missing", state), fault("client.status", state, "socket")]
     answer = {"broken": state == "broken", "sites": [report(state, faults)]}
@@ -406,7 +406,7 @@ def test_the_doctor_exits_as_the_worst_site_is(monkeypatch, capsys, state, code)
         ([], "    nothing that the doctor records"),
     ],
 )
-def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
+def test_changes_since_the_site_was_healthy_are_printed_last(capsys, found, words):
     examination.show({**report("ok", []), "changes": {"since": 0.0, "how": "ok", "found": found}})
     shown = capsys.readouterr().out.splitlines()
     assert shown[-2].startswith("  changed since 19")
@@ -415,8 +415,8 @@ def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
     assert "changed" not in capsys.readouterr().out
 
 
-def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):
-    monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("it was asked"))
+def test_a_site_without_recorded_domains_is_unknown(monkeypatch, capsys):
+    monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("the doctor was run"))
     assert examination.run([here()], False, False, 4.0) == 3
     assert "run pyweb.stack.site once" in capsys.readouterr().out
 
@@ -450,7 +450,7 @@ def test_releases_are_listed(shop, capsys):
         (OSError(28, "No space left on device", "/x"), None, 1, "/x: No space left on device"),
     ],
 )
-def test_a_rollback_is_that_of_the_playbook(monkeypatch, capsys, change, unanswered, code, words):
+def test_a_rollback_does_the_same_as_the_playbook(monkeypatch, capsys, change, unanswered, code, words):
     asked = []
 
     def roll_back(*given):
@@ -467,12 +467,12 @@ def test_a_rollback_is_that_of_the_playbook(monkeypatch, capsys, change, unanswe
     assert asked == [(here().layout, OLD, "anna@web1", True, False)]
 
 
-def test_what_is_no_id_is_not_asked_for(monkeypatch, capsys):
-    monkeypatch.setattr(releases, "roll_back", lambda *given: pytest.fail("it was"))
+def test_an_invalid_release_id_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(releases, "roll_back", lambda *given: pytest.fail("the release was looked up"))
     assert releases.go_back(here(), "../x", False, False) == 1
 
 
-def test_who_called_sudo_is_told(monkeypatch):
+def test_the_caller_of_sudo_is_recorded(monkeypatch):
     monkeypatch.setenv("SUDO_USER", "anna")
     monkeypatch.setattr(releases.socket, "gethostname", lambda: "web1")
     assert releases.who() == "anna@web1"
@@ -482,7 +482,7 @@ def test_who_called_sudo_is_told(monkeypatch):
 
 
 @AS_ROOT
-def test_manage_is_the_wrapper_made_anew_from_the_record(shop, monkeypatch):
+def test_manage_does_not_trust_the_wrapper_on_the_disk(shop, monkeypatch):
     layout, record = shop
     [site] = sites.sites()
     shell, option, text, name, *words = manage.command(site, ["migrate", "--plan"])
@@ -499,12 +499,12 @@ def test_manage_is_the_wrapper_made_anew_from_the_record(shop, monkeypatch):
     assert (program, "evil" in argv[2], "PYTHONPATH" in environment) == ("/bin/sh", False, False)
 
 
-def test_manage_without_a_live_release(capsys):
+def test_manage_without_a_live_release_is_an_error(capsys):
     assert manage.run(here(live=""), ["check"]) == 125
     assert "no release is live" in capsys.readouterr().err
 
 
-def test_what_others_wrote_commands_no_terminal(capsys):
+def test_control_characters_of_others_are_not_printed(capsys):
     output.say_line("a\x1b[2J\nb\u202e", "31")
     output.complain("x\x07")
     said = capsys.readouterr()

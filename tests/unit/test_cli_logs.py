@@ -1,4 +1,4 @@
-"""`pyweb logs`: when a line was written, whether it is about an error, and what is read of a log that turns over."""
+"""`pyweb logs`: the time of a line, whether it is an error, and reading logs during a rotation."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def test_a_line_of_the_access_log(status, wrong):
     "text",
     ["", "no time", "[99/Nov/2026:05:50:16 +0200]", "[27/Foo/2026:05:50:16 +0200]", "[27/Nov/2026:05:50:16 +9999]"],
 )
-def test_a_line_without_a_time_ends_nothing(text):
+def test_a_line_without_a_time_is_kept(text):
     assert log_lines.of_access(text, 7.0).when in (7.0, 0.0)
 
 
-def test_what_a_client_sends_is_no_status():
+def test_status_cannot_be_forged_by_a_client():
     text = ACCESS.format(200).replace("/cart", '/x" 500 1 "').replace('"curl/8"', '"a" 500 9 "')
     quoted = ACCESS.format(200).replace('"curl/8"', r'"a\x22 500 9 "')
     assert log_lines.of_access(quoted, 7.0).wrong is False
-    # nginx writes a quote as \x22, so this line is nobody's; it is read all the same.
+    # nginx writes a quote as \\x22, so nginx did not write this line. Its time is read nevertheless.
     assert log_lines.of_access(text, 7.0).when == AT
 
 
@@ -72,7 +72,7 @@ def test_an_entry_of_the_journal(unit, source):
     assert log_lines.of_journal(entry("hello", unit), "shop") == [Line(1.0, source, "hello")]
 
 
-def test_entries_of_several_lines_of_bytes_and_of_systemd():
+def test_journal_entries_with_several_lines_with_bytes_and_of_systemd():
     assert [line.text for line in log_lines.of_journal(entry("a\n  b"), "shop")] == ["a", "  b"]
     assert log_lines.of_journal(entry([104, 105, 255, 999, "x"]), "shop")[0].text == "hi�"
     of_systemd = entry("Failed with result 'exit-code'.", "init.scope", UNIT="pyweb-timer-shop@daily.service")
@@ -82,7 +82,7 @@ def test_entries_of_several_lines_of_bytes_and_of_systemd():
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": "x"}', b"[" * 100_000])
-def test_what_is_no_entry_is_no_line(raw):
+def test_invalid_entries_are_skipped(raw):
     assert log_lines.of_journal(raw, "shop") == []
 
 
@@ -105,11 +105,11 @@ def test_what_is_no_entry_is_no_line(raw):
         ("Not Found: /errors", False),
     ],
 )
-def test_what_programs_complain_with(text, wrong):
+def test_error_messages_of_programs_are_recognised(text, wrong):
     assert log_lines.is_trouble(text) is wrong
 
 
-def test_a_line_made_to_be_slow_is_not():
+def test_a_malicious_line_is_matched_quickly():
     started = time.monotonic()
     for text in ("a" * 100_000, "uwsgi_" * 20_000, "HTTP/" * 20_000, "." * 100_000):
         assert not log_lines.is_trouble(text)
@@ -117,7 +117,7 @@ def test_a_line_made_to_be_slow_is_not():
     assert time.monotonic() - started < 2
 
 
-def test_errors_alone_are_whole_tracebacks_of_their_own_source():
+def test_only_errors_shows_whole_tracebacks_of_each_source():
     rows = [
         ("uwsgi", "spawned", False),
         ("uwsgi", "Traceback (most recent call last):", False),
@@ -138,7 +138,7 @@ def test_errors_alone_are_whole_tracebacks_of_their_own_source():
     assert kept == [1, 3, 5, 7, 8, 9, 10, 12]
 
 
-def test_a_line_that_does_not_end_is_shown_cut():
+def test_a_line_without_an_end_is_truncated():
     shown = log_lines.shown(Line(AT, "uwsgi", "x" * 100_000))
     assert len(shown) < log_lines.LINE_MAX + 40
     assert " uwsgi    xxx" in shown
@@ -151,7 +151,7 @@ def texts(lines):
     return [line.text for line in lines]
 
 
-def test_a_log_is_followed_when_it_turns_over(tmp_path):
+def test_a_log_is_followed_across_a_rotation(tmp_path):
     path = tmp_path / "shop.error.log"
     log = logs.LogFile(str(path), log_lines.of_error)
     assert log.tail() == []
@@ -172,7 +172,7 @@ def test_a_log_is_followed_when_it_turns_over(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
-def test_what_is_no_file_is_not_opened(tmp_path, kind):
+def test_only_regular_files_are_opened(tmp_path, kind):
     path = tmp_path / "shop.access.log"
     if kind == "link":
         (tmp_path / "secret").write_text("root:x\n")
@@ -187,7 +187,7 @@ def test_what_is_no_file_is_not_opened(tmp_path, kind):
     assert log.more() == []
 
 
-def test_of_a_large_log_the_end_is_read(tmp_path, monkeypatch):
+def test_only_the_end_of_a_large_log_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "TAIL", 100)
     path = tmp_path / "shop.access.log"
     path.write_text("".join(f"line {number:03}\n" for number in range(50)))
@@ -199,7 +199,7 @@ def test_of_a_large_log_the_end_is_read(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """A site whose journal has one line, and nginx's logs one each."""
+    """A site with one line in its journal and in each of nginx's logs."""
     monkeypatch.setattr("ansible_collections.pyweb.stack.plugins.module_utils.model.layout.NGINX_LOGS", str(tmp_path))
     layout = make_layout(tmp_path)
     second = Line(AT + 1, "uwsgi", "Internal Server Error: \x1b]0;you are root\x07/cart", True)
@@ -210,7 +210,7 @@ def shop(tmp_path, monkeypatch):
     return SiteHere(layout, "0123456789ab", {})
 
 
-def test_all_sources_are_one_stream_by_time(shop, capsys):
+def test_all_sources_are_merged_by_time(shop, capsys):
     assert logs.run(shop, 10, False, False) == 0
     shown = capsys.readouterr().out.splitlines()
     assert [line[20:25].strip() for line in shown] == ["nginx", "uwsgi", "nginx"]
@@ -218,7 +218,7 @@ def test_all_sources_are_one_stream_by_time(shop, capsys):
     assert r"\x1b]0;you are root\x07" in shown[1]
 
 
-def test_only_so_many_lines_and_only_errors(shop, capsys):
+def test_number_of_lines_and_errors_only(shop, capsys):
     logs.run(shop, 1, False, False)
     assert "upstream" in capsys.readouterr().out
     logs.run(shop, 10, False, True)
@@ -228,7 +228,7 @@ def test_only_so_many_lines_and_only_errors(shop, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_units_are_those_of_the_site_alone():
+def test_only_units_of_the_site_are_read():
     assert logs.units_of(SiteHere(Layout.under("shop"), "", {})) == [
         "uwsgi-shop@*.service",
         "uwsgi-shop.service",
@@ -238,7 +238,7 @@ def test_the_units_are_those_of_the_site_alone():
     ]
 
 
-def test_the_journal_is_read_backwards_and_not_without_end(tmp_path, monkeypatch, capsys):
+def test_the_journal_is_read_backwards_with_a_limit(tmp_path, monkeypatch, capsys):
     program = tmp_path / "journalctl"
     program.write_text(
         "#!/bin/sh\ncat <<'EOF'\n" + "\n".join(entry(text).decode() for text in ("two", "one")) + "\nEOF\n"

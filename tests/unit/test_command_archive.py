@@ -1,4 +1,4 @@
-"""The file of the command `pyweb`: what is in it, that equal sources make equal files, and that Python runs it."""
+"""The file of the command `pyweb`: its contents, that equal sources make equal files, and that Python runs it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def command(sources, tmp_path):
 
 
 def closure(entry):
-    """Return what a module imports of ours, by Python's own parser."""
+    """Return the collection's modules that a module imports, found with Python's own parser."""
     ahead, found = [entry], set()
     while ahead:
         name = ahead.pop()
         path = UTILS.joinpath(*name.split(".")).with_suffix(".py")
-        if not path.exists():  # a name in a file
+        if not path.exists():  # A name in a file.
             name, path = name.rpartition(".")[0], path.parent.with_suffix(".py")
         if path.exists() and name not in found:
             found.add(name)
@@ -41,24 +41,24 @@ def closure(entry):
     return found
 
 
-def test_it_has_what_the_command_imports_and_nothing_else(sources):
+def test_it_contains_exactly_the_modules_that_the_command_imports(sources):
     packed = {name.removeprefix("pyweb_stack/").removesuffix(".py").replace("/", ".") for name in sources}
     assert {name for name in packed if not name.endswith("__init__")} == {*closure("cli.main"), "__main__"}
     assert {"cli.main", "doctor.examine", "release.switch"} <= packed
 
 
-def test_nothing_in_it_imports_anything_but_the_standard_library(sources):
+def test_its_modules_import_only_the_standard_library(sources):
     strangers = set()
     for content in sources.values():
         for node in ast.walk(ast.parse(content)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             strangers |= {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    # Programs for the site's own Python, which go there as text; and its own package.
+    # Programs for the site's own Python, which are sent as text; and the package itself.
     assert strangers <= {"django", "pyweb_stack", "pyweb_settings"}
 
 
-def test_equal_sources_make_an_equal_file(sources):
+def test_equal_sources_make_equal_files(sources):
     again = command_archive.sources()
     assert command_archive.packed(again) == command_archive.packed(sources)
     assert command_archive.digest({**sources, "__main__.py": b"other"}) != command_archive.digest(sources)
@@ -84,7 +84,7 @@ def test_python_runs_it_without_ansible(command):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_its_head_says_whose_it_is_and_its_end_is_an_archive(command, sources):
+def test_its_head_names_the_collection_and_the_rest_is_an_archive(command, sources):
     first, mark, *_rest = command.read_bytes().split(b"\n")
     assert first == b"#!/usr/bin/python3 -I"
     assert b"Written by pyweb.stack" in mark
@@ -107,7 +107,7 @@ def test_imports_are_found(text, found):
     assert command_archive.imported("doctor.examine", text) == found
 
 
-def test_the_head_fits_what_reads_it(sources, monkeypatch, tmp_path):
+def test_the_head_is_recognised_by_command_file(sources, monkeypatch, tmp_path):
     monkeypatch.setattr(command_file.layouts, "PYWEB_COMMAND", str(tmp_path / "pyweb"))
     content = command_archive.packed(sources)
     digest = command_archive.digest(sources)

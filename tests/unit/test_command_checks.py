@@ -1,4 +1,4 @@
-"""Commands and steps of a site: what is accepted, in which form it comes out, and what an error says."""
+"""Commands and steps of a site: accepted values, their normalised form, and error messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_duration_is_seconds_or_text(given, seconds):
 @pytest.mark.parametrize(
     "given", ["", "m", "1 h", "1h5", "-5", "30m1h", "1.5h", "2d", 0, 86401, True, None, 1.5, ["1h"]]
 )
-def test_what_is_no_duration_is_refused_with_its_limits(given):
+def test_an_invalid_duration_is_refused_with_the_limits(given):
     with pytest.raises(Wrong) as caught:
         duration(1, 86400)(given)
     assert caught.value.wanted == "seconds, or text such as 90s, 10m or 1h; from 1s to 1d"
@@ -29,7 +29,7 @@ def test_what_is_no_duration_is_refused_with_its_limits(given):
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0s"), (59, "59s"), (3600, "1h"), (5400, "1h30m"), (90061, "1d1h1m1s")]
 )
-def test_seconds_are_written_as_people_read_them(seconds, text):
+def test_seconds_are_shown_in_a_readable_form(seconds, text):
     assert written_duration(seconds) == text
 
 
@@ -42,11 +42,11 @@ def test_seconds_are_written_as_people_read_them(seconds, text):
         (["celery", "-c", 4], ["celery", "-c", "4"]),
         ("cp static/*.css out", ["cp", "static/*.css", "out"]),
         ("createcachetable", ["createcachetable"]),
-        # Only bare text is taken for a shell's: in a list whoever writes `>` means it.
+        # Only a plain text is checked for shell syntax: in a list, `>` is meant literally.
         (["grep", ">", "x"], ["grep", ">", "x"]),
     ],
 )
-def test_a_command_is_words(given, words):
+def test_a_command_is_split_into_words(given, words):
     assert command(given) == words
 
 
@@ -73,7 +73,7 @@ def test_a_command_is_words(given, words):
         (5, "a list of words"),
     ],
 )
-def test_what_is_no_command_is_refused(given, said):
+def test_invalid_commands_are_refused(given, said):
     with pytest.raises(Wrong) as caught:
         command(given)
     assert said in f"{caught.value.wanted}; {caught.value.fix}"
@@ -96,7 +96,7 @@ def test_what_is_no_command_is_refused(given, said):
         ),
     ],
 )
-def test_steps_come_out_in_one_form(given, found):
+def test_steps_are_normalised(given, found):
     assert steps("migrate", once=True)(given) == found
 
 
@@ -118,13 +118,13 @@ def test_steps_come_out_in_one_form(given, found):
         ([5], "a list of steps"),
     ],
 )
-def test_a_wrong_step_is_told(given, said):
+def test_error_message_of_a_step(given, said):
     with pytest.raises(Wrong) as caught:
         steps("migrate", once=True)(given)
     assert said in f"{caught.value.wanted}; {caught.value.fix}"
 
 
-def test_only_a_release_has_steps_of_one_host():
+def test_only_a_release_can_have_steps_of_one_host():
     with pytest.raises(Wrong) as caught:
         steps("collectstatic")([{"run": "npm ci", "once": True}])
     assert "run, manage, timeout" in caught.value.wanted

@@ -1,4 +1,4 @@
-"""The file of the command `pyweb` on a host: put there, left alone, replaced, removed."""
+"""The file of the command `pyweb` on a host: installed, kept, replaced, removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPLETION = "# Written by pyweb.stack\n"
 
 @pytest.fixture
 def place(memory_folder):
-    """The directory of the command."""
+    """Return the directory of the command."""
     folder = memory_folder / "usr/bin"
     folder.mkdir(parents=True)
     (memory_folder / "usr/local/share").mkdir(parents=True)
@@ -26,7 +26,7 @@ def ensure(content=CONTENT, check_mode=False, sources=SOURCES):
     return command_file.ensure(sources, content, COMPLETION, check_mode)
 
 
-def test_it_is_put_there_once(place):
+def test_it_is_installed_once(place):
     assert ensure(check_mode=True) == (layouts.PYWEB_COMMAND, "")
     assert not os.path.exists(layouts.PYWEB_COMMAND)
     with pytest.raises(command_file.NotSent):
@@ -40,7 +40,7 @@ def test_it_is_put_there_once(place):
 
 
 @pytest.mark.parametrize("damage", ["other sources", "other archive", "longer", "mode", "another version"])
-def test_what_is_not_as_it_is_wanted_is_replaced(place, damage):
+def test_a_file_that_differs_is_replaced(place, damage):
     ensure()
     path = place / "pyweb"
     changed = {
@@ -58,7 +58,7 @@ def test_what_is_not_as_it_is_wanted_is_replaced(place, damage):
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "directory", "link to ours"])
-def test_a_file_of_somebody_else_is_left_alone(place, kind):
+def test_a_foreign_file_is_kept(place, kind):
     path, other = place / "pyweb", place / "other"
     if kind == "file":
         path.write_text("#!/bin/sh\necho mine\n")
@@ -75,7 +75,7 @@ def test_a_file_of_somebody_else_is_left_alone(place, kind):
     assert os.path.lexists(path)
 
 
-def test_a_completion_of_somebody_else_is_left_alone(place):
+def test_a_foreign_completion_is_kept(place):
     os.makedirs(os.path.dirname(layouts.PYWEB_COMPLETION))
     with open(layouts.PYWEB_COMPLETION, "w", encoding="utf-8") as stream:
         stream.write("mine\n")
@@ -85,7 +85,7 @@ def test_a_completion_of_somebody_else_is_left_alone(place):
         assert stream.read() == "mine\n"
 
 
-def test_both_are_removed_with_the_directories_that_only_they_needed(place):
+def test_both_files_are_removed_with_the_directories_that_were_created_for_them(place):
     ensure()
     assert command_file.remove(True) == [layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION]
     assert os.path.exists(layouts.PYWEB_COMMAND)
@@ -96,7 +96,7 @@ def test_both_are_removed_with_the_directories_that_only_they_needed(place):
     assert command_file.remove(False) == []
 
 
-def test_where_it_cannot_be_written_that_is_a_note(place, monkeypatch):
+def test_a_read_only_directory_is_only_a_note(place, monkeypatch):
     def refuse(path, *_rest):
         raise OSError(30, "Read-only file system", path)
 

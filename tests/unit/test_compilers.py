@@ -1,4 +1,4 @@
-"""Packages that have to be compiled: what is missing, by the words of real failures, and which packages bring it."""
+"""Packages that must be compiled: what is missing, from real error messages, and which system packages provide it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIP = """Collecting {}
 {}
 {}
 """
-# What compilations say: (package, their words, what is missing, Debian's packages beside the compiler's).
+# Messages of compilations: (package, output, what is missing, Debian packages in addition to the compiler's).
 FAILURES = {
     "psycopg2": (
         "psycopg2==2.9.9",
@@ -94,7 +94,7 @@ FAILURES = {
         "jpeg",
         "libjpeg-dev, zlib1g-dev, libfreetype-dev, libtiff-dev, libwebp-dev, libopenjp2-7-dev",
     ),
-    "one that is in no table": (
+    "a package that is in no table": (
         "something==1",
         "x.c:1:10: fatal error: libmemcached/memcached.h: No such file or directory",
         "libmemcached/memcached.h",
@@ -110,7 +110,7 @@ def debian(monkeypatch):
 
 
 def install(tmp_path, output, installer="uv", answers=None, **keys):
-    """The failure of an installation that says this."""
+    """Return the failure of an installation with this output."""
     told = StepError("shop", "requirements", output.strip().splitlines()[-1], output)
 
     def refuse(_argv):
@@ -129,7 +129,7 @@ def install(tmp_path, output, installer="uv", answers=None, **keys):
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize(("installer", "template"), [("uv", UV), ("pip", PIP)])
-def test_a_failed_compilation_says_what_is_missing_and_which_packages_bring_it(tmp_path, name, installer, template):
+def test_a_failed_compilation_names_what_is_missing_and_the_packages_to_add(tmp_path, name, installer, template):
     package, words, lacking, needed = FAILURES[name]
     said = install(tmp_path, template.format(package, NOISE, words), installer)
     label = package.lower()
@@ -139,19 +139,19 @@ def test_a_failed_compilation_says_what_is_missing_and_which_packages_bring_it(t
     )
 
 
-def test_another_version_with_a_wheel_is_named(tmp_path):
+def test_another_version_with_a_wheel_is_suggested(tmp_path):
     package, words, *_more = FAILURES["pillow"]
     said = install(tmp_path, UV.format(package, "", words), answers={"--only-binary": "pillow==12.3.0\n"})
     assert said.splitlines()[0].endswith("; or use pillow==12.3.0, which has a wheel")
 
 
-def test_what_needs_no_compiler_is_named(tmp_path):
+def test_an_alternative_without_a_compiler_is_suggested(tmp_path):
     package, words, *_more = FAILURES["psycopg2"]
     first = install(tmp_path, UV.format(package, "", words)).splitlines()[0]
     assert first.endswith("; or require psycopg2-binary or psycopg[binary], which need no compiler")
 
 
-def test_packages_that_the_site_has_are_not_told_again(tmp_path):
+def test_packages_that_the_site_has_are_not_suggested_again(tmp_path):
     keys = {"system_packages": ["gcc", "libc6-dev", "python3-dev", "libldap2-dev", "libsasl2-dev"]}
     package, _words, *_more = FAILURES["python-ldap"]
     first = install(tmp_path, UV.format(package, "", "error: something else"), **keys).splitlines()[0]
@@ -159,7 +159,7 @@ def test_packages_that_the_site_has_are_not_told_again(tmp_path):
     assert "cannot be compiled: " in first
 
 
-def test_another_failure_stays_as_it_is(tmp_path):
+def test_other_failures_are_unchanged(tmp_path):
     said = install(tmp_path, "error: No solution found\n  cause: Because nowhere was not found")
     assert "compiled" not in said
     assert said.startswith("site 'shop': requirements failed: cause: Because nowhere")
@@ -196,19 +196,19 @@ def test_packages_of_every_platform(package, lacking, family, wanted):
         ("/bin/sh: 1: ninja: command not found", "ninja"),
     ],
 )
-def test_what_a_compilation_does_not_find(said, lacking):
+def test_headers_that_a_compilation_does_not_find(said, lacking):
     assert system_packages.missing(f"noise\n{said}\nmore noise") == lacking
     family = ["gcc", "libc6-dev", "python3-dev"]
     assert (system_packages.needed("nobody", lacking, "Debian", family[2:]) == family) is (lacking == "gcc")
 
 
-def test_every_package_of_the_table_has_its_canonical_name():
+def test_packages_in_the_table_have_canonical_names():
     assert [name for name in system_packages.PACKAGES if name != compilers.canonical(name)] == []
     assert set(system_packages.INSTEAD) <= set(system_packages.PACKAGES)
     assert all(len(columns) == 2 for columns in system_packages.PACKAGES.values())
 
 
-# --- before a compiler fails ---
+# --- before a compilation ---
 
 UNBUILT = (
     "error: No solution found when resolving dependencies\n"
@@ -230,7 +230,7 @@ def refuse(tmp_path, pinned, said="", installer="uv"):
     return context.shell.calls
 
 
-def test_a_package_without_a_wheel_is_refused_where_there_is_no_compiler(tmp_path, no_compiler):
+def test_a_package_without_a_wheel_is_refused_on_a_host_without_a_compiler(tmp_path, no_compiler):
     with pytest.raises(StepError) as caught:
         refuse(tmp_path, "django==5.2.8\npsycopg2==2.9.9 ; python_version > '3' \\\n  --hash=sha256:0\n", UNBUILT)
     assert str(caught.value).startswith(
@@ -239,16 +239,16 @@ def test_a_package_without_a_wheel_is_refused_where_there_is_no_compiler(tmp_pat
     )
 
 
-def test_only_packages_that_may_need_a_compiler_are_asked_about(tmp_path, no_compiler):
+def test_wheels_are_only_looked_up_for_packages_that_may_need_a_compiler(tmp_path, no_compiler):
     assert refuse(tmp_path / "a", "django==5.2.8\nsix==1\n") == []
     [call] = refuse(tmp_path / "b", "django==5.2.8\npsycopg2==2.9.9\npillow[x]==12\n")
     assert call.stdin == "psycopg2==2.9.9\npillow[x]==12\n"
     assert call.argv[-5:] == ["--only-binary", "pillow", "--only-binary", "psycopg2", "-"]
     assert refuse(tmp_path / "c", "psycopg2==2.9.9\n", installer="pip") == []
-    # It installs without one as well.
+    # It can be installed without a compiler.
     assert refuse(tmp_path / "d", "MarkupSafe==1.1.1\n") == []
 
 
-def test_with_a_compiler_nothing_is_asked(tmp_path, monkeypatch):
+def test_no_wheel_is_looked_up_if_there_is_a_compiler(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
     assert refuse(tmp_path, "psycopg2==2.9.9\n", UNBUILT) == []

@@ -1,4 +1,4 @@
-"""The module config_set: its arguments, and what it lets be seen."""
+"""The module config_set: its arguments, and what its result shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that show when several keys, or several sites, are seen together."""
+"""Faults of several keys or several sites in combination."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.site import comp
 from models import EXAMPLE, SHOP, completed, fault, faults
 
 
-def test_all_faults_of_all_sites_come_at_once():
+def test_all_faults_of_all_sites_are_reported_together():
     found = faults(
         {**SHOP, "domain": 1, "uwsgi": {"processes": 0}, "nginx": {"listen": "x"}},
         {"name": "blog"},
@@ -33,7 +33,7 @@ def test_all_faults_of_all_sites_come_at_once():
 
 
 @pytest.mark.parametrize("given", [None, {}, "shop", {"name": "shop"}])
-def test_web_sites_has_to_be_a_list(given):
+def test_web_sites_must_be_a_list(given):
     with pytest.raises(InventoryError, match="expected a list of sites, each with name and domains"):
         complete(given)
 
@@ -42,13 +42,13 @@ def test_no_sites_are_no_fault():
     assert complete([]) == []
 
 
-def test_roots_have_to_be_a_mapping():
+def test_roots_must_be_a_mapping():
     assert faults(SHOP, roots=["/a"]) == [
         "web_roots is ['/a']; expected a mapping of sites, state, config, run, cache to paths"
     ]
 
 
-def test_two_sites_with_one_name():
+def test_two_sites_cannot_have_the_same_name():
     assert faults(SHOP, SHOP, SHOP) == ["site 'shop': name is used 3 times; every site needs its own name"]
 
 
@@ -61,18 +61,18 @@ SHARED = {"user": "web", "user_shared": True}
         ({"user": "web"}, {"user": "web"}, "shop and blog"),
         (SHARED, {"user": "web"}, "blog"),
         ({"user": "web"}, SHARED, "shop"),
-        # The name that the other site's own user has.
+        # The name of the other site's own user.
         ({}, {"user": "site-shop"}, "shop and blog"),
     ],
 )
-def test_two_sites_share_a_user_only_where_both_say_so(shop, blog, lacking):
+def test_two_sites_share_a_user_only_if_both_allow_it(shop, blog, lacking):
     [fault] = faults({**SHOP, **shop}, {"name": "blog", "domains": ["blog.example.com"], **blog})
     user = blog["user"]
     assert fault.startswith(f"site 'blog': user is '{user}', which site 'shop' has, too: each could read and change")
     assert fault.endswith(f"set user_shared: true for {lacking}")
 
 
-def test_sites_that_share_a_user_and_say_so():
+def test_sites_that_allow_it_share_a_user():
     blog = {"name": "blog", "domains": ["blog.example.com"]}
     sites = complete([{**SHOP, **SHARED}, {**blog, **SHARED}], example=str(EXAMPLE))
     assert [site["user"] for site in sites] == ["web", "web"]
@@ -80,29 +80,29 @@ def test_sites_that_share_a_user_and_say_so():
     assert len(complete([{**SHOP, "user": "web"}, absent], example=str(EXAMPLE))) == 2
 
 
-def test_one_domain_in_two_sites():
+def test_two_sites_cannot_have_the_same_domain():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
     wanted = "site 'blog': domain shop.example.com already belongs to site 'shop'; assign each domain to one site, "
     wanted += "or set different prefixes"
     assert faults(SHOP, other) == [wanted]
 
 
-def test_an_absent_site_gives_its_domain_and_ports_free():
+def test_domains_and_ports_of_an_absent_site_are_free():
     old = {**SHOP, "state": "absent", "uwsgi": {"socket": 8000}}
     assert len(complete([old, {**SHOP, "name": "new", "uwsgi": {"socket": 8000}}], example=str(EXAMPLE))) == 2
 
 
-def test_one_port_in_two_sites():
+def test_two_sites_cannot_have_the_same_port():
     sites = [{"name": name, "domains": [name], "uwsgi": {"socket": 8000}} for name in ("a", "b")]
     assert faults(*sites) == ["site 'b': port 8000 already belongs to site 'a'; change the port of uwsgi.socket"]
 
 
-def test_a_port_of_nginx_is_no_port_of_uwsgi():
+def test_uwsgi_cannot_use_a_port_of_nginx():
     sites = [{**SHOP, "nginx": {"listen": 8000}}, {"name": "b", "domains": ["b"], "uwsgi": {"socket": 8000}}]
     assert faults(*sites) == ["site 'b': uwsgi.socket has port 8000, on which nginx listens; change one"]
 
 
-def test_a_socket_path_longer_than_the_kernel_takes():
+def test_a_socket_path_above_the_kernels_limit_is_refused():
     run = "/" + "r" * 88
     found = faults(SHOP, {"name": "b", "domains": ["b"]}, roots={"run": run})
     assert [one.split(":")[0] for one in found] == ["site 'shop'", "site 'b'"]
@@ -111,7 +111,7 @@ def test_a_socket_path_longer_than_the_kernel_takes():
     assert len(f"{site['paths']['run']}/{'x' * 12}.stats") == 107
 
 
-def test_directories_that_absent_removes_hold_nothing_else():
+def test_source_and_virtualenv_cannot_be_in_directories_that_absent_removes():
     assert len(faults(SHOP, roots={"state": "/opt/sites"})) == 2
     assert faults(SHOP, roots={"state": "/opt/sites/shop/data"}) == [
         "site 'shop': state /opt/sites/shop/data/shop is inside root /opt/sites/shop; "
@@ -123,7 +123,7 @@ def test_directories_that_absent_removes_hold_nothing_else():
     assert site["paths"]["root"] == "/home/huatai/sites/shop"
 
 
-def test_a_wrong_checksum_says_what_the_file_has(tmp_path):
+def test_a_wrong_checksum_is_reported_with_that_of_the_file(tmp_path):
     (tmp_path / "code.tgz").write_bytes(b"an archive")
     digest = hashlib.sha256(b"an archive").hexdigest()
     one = fault(tmp_path, source={"archive": "code.tgz", "checksum": "sha256:" + "0" * 64})
@@ -131,13 +131,13 @@ def test_a_wrong_checksum_says_what_the_file_has(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["git", "archive", "directory", "startproject"])
-def test_virtualenv_goes_with_a_path_only(kind, tmp_path):
+def test_virtualenv_requires_a_source_path(kind, tmp_path):
     (tmp_path / "x").mkdir()
     given = {"git": "x", "archive": "https://h/x.tgz", "directory": "x", "startproject": "x"}[kind]
     assert "it can only be used with source.path" in fault(tmp_path, source={kind: given}, virtualenv="/srv/venv")
 
 
-def test_virtualenv_none_takes_no_other_uwsgi_and_no_packages():
+def test_virtualenv_none_allows_no_other_uwsgi_and_no_packages():
     found = faults(
         {**SHOP, "source": {"path": "/srv"}, "virtualenv": "none", "packages": ["a"], "uwsgi": {"install": "uwsgi"}}
     )
@@ -160,7 +160,7 @@ def test_virtualenv_none_takes_no_other_uwsgi_and_no_packages():
         {"nginx": {"media": False, "static": {"url": "/media/"}}},
     ],
 )
-def test_what_goes_together(keys):
+def test_keys_that_require_one_another(keys):
     assert completed(**keys)
 
 
@@ -178,7 +178,7 @@ def test_what_goes_together(keys):
         ),
     ],
 )
-def test_what_absent_would_remove(keys, words):
+def test_paths_that_absent_would_remove_are_refused(keys, words):
     assert words in " ".join(faults({**SHOP, **keys}))
 
 
@@ -200,20 +200,20 @@ def test_the_socket_that_nginx_connects_to_has_the_same_limit():
     assert found[0].startswith(f"site 'shop': the socket path {root}s/shop/current/uwsgi.sock has 108 bytes")
 
 
-def test_ports_and_domains_of_the_same_site_are_its_own():
+def test_ports_and_domains_of_the_same_site_do_not_conflict():
     assert completed(
         domains=["a", "b"], uwsgi={"socket": ["127.0.0.1:8000", {"address": "10.0.0.1:8001", "public": True}]}
     )
 
 
-def test_sites_without_a_name_are_not_compared_by_it():
+def test_sites_without_a_name_are_not_compared_by_name():
     found = faults({"domains": ["a"]}, {"domains": ["a"]})
     assert found == [
         f"web_sites[{number}]: has no name; it is required; add for example `name: shop`" for number in (0, 1)
     ]
 
 
-def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
+def test_keys_are_only_compared_if_each_is_valid_and_the_site_is_present():
     together = {**SHOP, "uwsgi": {"checksum": "sha256:" + "0" * 64}}
     assert "uwsgi.checksum can only be used with uwsgi.tarball" in faults(together)[0]
     [found] = faults({**together, "migrate": "no"})
@@ -228,6 +228,6 @@ def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
         ({"source": {"path": "/srv/shop"}, "virtualenv": "none"}, "virtualenv: none"),
     ],
 )
-def test_what_runs_the_systems_python_takes_none_of_uvs(keys, why):
+def test_managed_python_is_refused_with_the_systems_python(keys, why):
     wanted = f"python.managed is always; {why} uses the system's own Python; remove one of them"
     assert wanted in fault(python={"managed": "always"}, **keys)

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and similar pages: the commands, files and links in them exist."""
+"""Commands, files and links in CONTRIBUTING.md and similar pages exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", ".github/pull_request_template.md"]
 # Examples: files that the reader would create.
 OWN = {"build/site", "changelogs/fragments/123-listen.yml", "tests/unit/test_doctor_HOP.py"}
-# The directories that a path on a page may start from.
+# The directories that a path on a page may be relative to.
 FOLDERS = ("", "plugins/module_utils", "roles/host")
 
 
@@ -20,7 +20,7 @@ def page(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_and_paths_lead_somewhere(name):
+def test_links_and_paths_exist(name):
     text = page(name)
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     paths = [path for path in re.findall(r"`([\w.*-]+/[\w./*-]*)(?::\d+)?`", text) if path not in OWN]
@@ -29,7 +29,7 @@ def test_links_and_paths_lead_somewhere(name):
     assert missing == []
 
 
-def test_every_target_of_make_that_is_named_exists():
+def test_every_named_make_target_exists():
     targets = set(re.findall(r"(?m)^([a-z-]+(?: [a-z-]+)*):", page("Makefile")))
     known = {word for names in targets for word in names.split()}
     named = {word for text in map(page, PAGES) for word in re.findall(r"\bmake ([a-z-]+)\b", text) if word != "sure"}
@@ -44,7 +44,7 @@ def test_the_first_command_runs_tests_that_exist():
     assert "pytest $(ARGS)\n" in page("Makefile")
 
 
-def test_the_words_that_texts_use_are_in_a_table():
+def test_the_writing_guide_has_a_table_of_words():
     rows = re.findall(r"(?m)^\| ([^|]+) \| ([^|]+) \|$", page("CONTRIBUTING.md").partition("| write | not |")[2])
     written = {word for row in rows for word in row[0].split(", ")}
     assert {"fix", "deploy", "health check", "release", "lowercase letter", "must be", "overrides"} <= written

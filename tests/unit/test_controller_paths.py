@@ -1,4 +1,4 @@
-"""Paths of the inventory that name something on the controller, and where relative ones start."""
+"""Paths in the inventory to files on the controller, and what relative ones are relative to."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def refused(places, **keys):
     return str(caught.value)
 
 
-def test_a_relative_path_starts_from_the_directory_of_the_inventory(places):
+def test_a_relative_path_is_relative_to_the_directory_of_the_inventory(places):
     [site] = filters.sites([{**SHOP, "source": {"directory": "../shop"}}], base=str(places / "inventory"))
     assert site["source"]["directory"] == str(places / "shop")
 
 
 @pytest.mark.parametrize("base", [None, "", "."])
-def test_without_one_it_starts_from_the_current_directory(places, monkeypatch, base):
-    """Ansible has no directory for `-i host,`."""
+def test_without_an_inventory_directory_it_is_relative_to_the_current_directory(places, monkeypatch, base):
+    """Ansible has no inventory directory for `-i host,`."""
     monkeypatch.chdir(places / "inventory")
     [site] = filters.sites([{**SHOP, "source": {"directory": "../shop"}}], base=base)
     assert site["source"]["directory"] == str(places / "shop")
 
 
-def test_home_and_absolute_paths_start_from_nowhere_else(places, monkeypatch):
+def test_home_and_absolute_paths_are_not_relative(places, monkeypatch):
     monkeypatch.setenv("HOME", str(places))
     for path in ("~/shop", str(places / "shop")):
         [site] = filters.sites([{**SHOP, "source": {"directory": path}}], base="/none")
@@ -52,7 +52,7 @@ def test_home_and_absolute_paths_start_from_nowhere_else(places, monkeypatch):
 @pytest.mark.parametrize(
     "keys", [{"source": {"directory": "no"}}, {"source": {"archive": "no.tgz"}}, {"env_file": "no.env"}]
 )
-def test_a_path_that_names_nothing_says_the_rule_and_the_whole_path(places, keys):
+def test_error_of_a_missing_path_has_the_rule_and_the_whole_path(places, keys):
     deep = places / LONG
     deep.mkdir(parents=True)
     with pytest.raises(Exception, match="web_sites") as caught:
@@ -62,7 +62,7 @@ def test_a_path_that_names_nothing_says_the_rule_and_the_whole_path(places, keys
     assert f"relative paths start from the directory of the inventory, {deep}" in str(caught.value)
 
 
-def test_what_is_only_where_paths_started_before_is_named_with_what_to_write(places):
+def test_a_path_that_exists_only_next_to_the_playbook_is_reported_with_its_fix(places):
     (places / "collection/shop.env").write_text("A=1\n")
     said = refused(places, env_file="../shop.env")
     old = places / "collection/shop.env"
@@ -72,7 +72,7 @@ def test_what_is_only_where_paths_started_before_is_named_with_what_to_write(pla
 
 
 @pytest.mark.parametrize(("found", "base"), [("inventory_dir", "inventory"), (None, "")])
-def test_the_check_of_a_run_starts_there_too(places, monkeypatch, found, base):
+def test_the_check_of_a_run_uses_the_same_rule(places, monkeypatch, found, base):
     monkeypatch.chdir(places / "inventory")
     given = {"inventory_dir": str(places / base) if found else None, "playbook_dir": str(places / "collection")}
     assert "failed" not in checked([{**SHOP, "source": {"directory": "../shop"}}], given)
@@ -81,6 +81,6 @@ def test_the_check_of_a_run_starts_there_too(places, monkeypatch, found, base):
     assert str(places / "collection/playbooks") in result["msg"]
 
 
-def test_the_current_directory_is_where_a_caller_without_one_starts():
+def test_callers_without_a_directory_use_the_current_one():
     with pytest.raises(InventoryError):
         filters.site.complete([{**SHOP, "source": {"directory": "no"}}], example=str(EXAMPLE))

@@ -1,4 +1,4 @@
-"""A build sees the site's data and may write among them, and nothing of that stays."""
+"""A build sees the site's data through a view: it can write there, and its changes are discarded."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def may_mount():
         return False
     child = os.fork()
     if child == 0:
-        os._exit(os.system("unshare --mount mount -t tmpfs none /mnt 2>/dev/null") != 0)  # noqa: S605 - no word of it is from outside
+        os._exit(os.system("unshare --mount mount -t tmpfs none /mnt 2>/dev/null") != 0)  # noqa: S605 - a constant command
     return os.waitpid(child, 0)[1] == 0
 
 
-pytestmark = pytest.mark.skipif(not may_mount(), reason="it mounts")
+pytestmark = pytest.mark.skipif(not may_mount(), reason="it mounts directories")
 
 
 @pytest.fixture
 def context(public_path, monkeypatch):
-    """A site with data on a host whose accounts are numbers."""
+    """Return the context of a site with data on a host whose accounts are numbers."""
     known = {"root": 0, "site-shop": SITE, "build-shop": BUILDER}
 
     def account(name):
@@ -65,11 +65,11 @@ def context(public_path, monkeypatch):
     connection.close()
     for folder, _folders, names in os.walk(state):
         os.chown(folder, SITE, SITE)
-        os.chmod(folder, 0o750)  # noqa: S103 - as a site has it
+        os.chmod(folder, 0o750)  # noqa: S103 - the mode on a host
         for name in names:
             os.chown(f"{folder}/{name}", SITE, SITE)
             os.chmod(f"{folder}/{name}", 0o600 if name == "secret.json" else 0o640)
-    os.chmod(state, 0o711)  # noqa: S103 - as a site has it
+    os.chmod(state, 0o711)  # noqa: S103 - the mode on a host
     with open(f"{state}/.of-root", "w"):
         os.symlink("/etc/passwd", f"{state}/link")
     return made
@@ -96,7 +96,7 @@ mkdir made writable/logs/more; echo a > made/b; echo c > media/2026/new.png
 
 
 @pytest.mark.parametrize("overlay", [True, False])
-def test_a_build_reads_and_writes_and_the_data_stay(context, monkeypatch, overlay):
+def test_a_build_can_read_and_write_without_changing_the_data(context, monkeypatch, overlay):
     if not overlay:
         mount = mounts.mount
 
@@ -110,7 +110,7 @@ def test_a_build_reads_and_writes_and_the_data_stay(context, monkeypatch, overla
     with data_view.shown(context) as seeing:
         done = run(seeing, f"cd {context.layout.state}; id -u; cat secret.json; {WRITES}")
         assert (done.returncode, done.stdout) == (0, f"{BUILDER}\n{{}}"), done.stderr
-        # What one command wrote, the next one finds.
+        # The next command sees what the previous one wrote.
         assert run(seeing, f"cat {context.layout.state}/made/b").stdout == "a\n"
         assert not os.path.exists(f"{context.layout.state}/made")
         if overlay:
@@ -119,14 +119,14 @@ def test_a_build_reads_and_writes_and_the_data_stay(context, monkeypatch, overla
             assert listed.returncode == 0, listed.stderr
             *names, whole, log = listed.stdout.split()
             assert (int(whole), int(log)) == (data_view.FILE_BYTES + 1, 4)
-            # A program that the project calls would take it for its own settings, and the site could have written it.
+            # A program that the project calls would read it as its own settings, and the site could have written it.
             assert ".gitconfig" not in names
             assert ".of-root" in names
     assert listing(context) == before
     assert not os.path.exists(context.layout.view)
 
 
-def test_a_database_of_the_running_site_is_read(context):
+def test_the_database_of_the_running_site_can_be_read(context):
     path = f"{context.layout.state}/db.sqlite3"
     live = sqlite3.connect(path, isolation_level=None)
     live.execute("PRAGMA journal_mode=WAL")
@@ -142,7 +142,7 @@ def test_a_database_of_the_running_site_is_read(context):
     live.close()
 
 
-def test_what_pythons_installer_left_for_the_next_build_is_out_of_reach(context):
+def test_caches_of_pip_and_uv_cannot_be_written_by_the_project(context):
     cache = context.layout.cache
     os.makedirs(f"{cache}/uv")
     for folder in (cache, f"{cache}/uv"):
@@ -155,7 +155,7 @@ def test_what_pythons_installer_left_for_the_next_build_is_out_of_reach(context)
     assert (os.listdir(f"{cache}/uv"), os.listdir(f"{cache}/npm")) == ([], ["a"])
 
 
-def test_what_a_killed_run_left_is_unmounted(context):
+def test_mounts_left_by_a_killed_run_are_removed(context):
     held = data_view.shown(context)
     run(held.__enter__(), "true")
     assert os.path.ismount(context.layout.view)
@@ -171,8 +171,8 @@ def test_the_sites_own_user_needs_no_view(context):
         assert seeing.view is None
 
 
-def test_a_link_of_the_site_in_place_of_its_data_is_refused(context, public_path):
-    """Root mounts there, and would do it over what the link leads to."""
+def test_a_link_in_place_of_the_sites_data_is_refused(context, public_path):
+    """Root would mount over the target of the link."""
     media = public_path / "elsewhere"
     media.mkdir()
     os.chown(media, SITE, SITE)
@@ -190,7 +190,7 @@ def test_a_link_of_the_site_in_place_of_its_data_is_refused(context, public_path
     assert os.listdir(public_path / "moved") == []
 
 
-def test_media_that_the_site_could_exchange_for_a_link_are_as_they_are(context, public_path):
+def test_media_that_the_site_could_replace_by_a_link_get_no_view(context, public_path):
     (public_path / "theirs/media").mkdir(parents=True)
     for path in ("theirs", "theirs/media"):
         os.chown(public_path / path, SITE, SITE)
@@ -200,7 +200,7 @@ def test_media_that_the_site_could_exchange_for_a_link_are_as_they_are(context, 
         assert [place for _view, place in seeing.view()] == [context.layout.state, context.layout.cache]
 
 
-def test_where_nothing_can_be_mounted_the_build_says_so(context, monkeypatch):
+def test_a_failed_mount_is_reported(context, monkeypatch):
     def refuse(_source, target, *_more, **_keys):
         raise OSError(1, "Operation not permitted", target)
 
@@ -211,7 +211,7 @@ def test_where_nothing_can_be_mounted_the_build_says_so(context, monkeypatch):
     assert not os.path.exists(context.layout.view)
 
 
-def test_a_command_that_is_not_there_is_named(context):
+def test_a_missing_command_is_named(context):
     with (
         data_view.shown(context) as seeing,
         pytest.raises(StepError, match=r"npm-of-nobody.*: No such file"),
@@ -219,7 +219,7 @@ def test_a_command_that_is_not_there_is_named(context):
         seeing.project("build step", ["npm-of-nobody"], "/", {"PATH": "/usr/bin"})
 
 
-def test_modes_of_what_is_not_the_sites_stay(context):
+def test_modes_of_files_of_other_users_are_unchanged(context):
     path = f"{context.layout.state}/of-root"
     os.mkdir(path, 0o755)
     with data_view.shown(context) as seeing:
@@ -227,7 +227,7 @@ def test_modes_of_what_is_not_the_sites_stay(context):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o755
 
 
-def test_directories_that_are_too_deep_are_as_they_are_and_in_nobodys_way(context):
+def test_very_deep_directories_do_not_stop_a_build(context):
     here = os.open(context.layout.state, os.O_RDONLY)
     for _number in range(2000):
         os.mkdir("d", dir_fd=here)
@@ -242,10 +242,10 @@ def test_directories_that_are_too_deep_are_as_they_are_and_in_nobodys_way(contex
         assert said.stdout.split() == ["d", "new"]
         assert os.listdir(f"{context.layout.state}/d/d/d") == ["d"]
     finally:
-        nofollow.remove(f"{context.layout.state}/d")  # tempfile cannot
+        nofollow.remove(f"{context.layout.state}/d")  # tempfile cannot remove such a directory.
 
 
-def test_what_a_build_begins_as_the_sites_user_is_seen(context):
+def test_directories_that_a_build_creates_as_the_sites_user_are_seen(context):
     path = f"{context.layout.state}/writable/uploads"
     with data_view.shown(context) as seeing:
         os.mkdir(path, 0o750)
@@ -254,7 +254,7 @@ def test_what_a_build_begins_as_the_sites_user_is_seen(context):
     assert os.listdir(path) == []
 
 
-def test_directories_that_are_hidden_are_empty_and_there_is_no_network(context):
+def test_hidden_directories_are_empty_and_there_is_no_network(context):
     state = context.layout.state
     apart = context.shell.within(sandbox.apart(context.inside.sandbox, [state]))
     done = apart.run("settings", ["sh", "-c", f"ls -A {state}; cat /proc/net/dev"], "build-shop")

@@ -1,4 +1,4 @@
-"""What databases say when they do not let a site in: words of psycopg, psycopg2, mysqlclient and SQLite, as printed."""
+"""Error messages of databases, as psycopg, psycopg2, mysqlclient and SQLite print them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OPERATIONAL = [
 
 
 @pytest.mark.parametrize(("code", "words"), OPERATIONAL, ids=[words[-40:] for _code, words in OPERATIONAL])
-def test_an_operational_error_has_its_meaning(code, words):
+def test_meaning_of_an_operational_error(code, words):
     assert meaning("OperationalError", [words]) == code
 
 
@@ -50,11 +50,11 @@ def test_an_operational_error_has_its_meaning(code, words):
         ("unreachable", "InterfaceError", "connection already closed"),
     ],
 )
-def test_another_error_has_its_meaning(code, kind, words):
+def test_meaning_of_other_errors(code, kind, words):
     assert meaning(kind, [words]) == code
 
 
-def test_words_in_any_line_count():
+def test_a_message_is_recognised_in_any_line():
     lines = [
         "Multiple connection attempts failed. All failures were:",
         "- host: 'a': FATAL:  sorry, too many clients already",
@@ -65,6 +65,6 @@ def test_words_in_any_line_count():
     assert telling([]) == ""
 
 
-def test_what_a_server_lacks_is_named():
+def test_a_missing_feature_of_the_server_is_named():
     assert missing([SERVER + 'FATAL:  role "shopp" does not exist']) == ("role", "shopp")
     assert missing(["(1049, \"Unknown database 'shopp'\")"]) == ("", "")

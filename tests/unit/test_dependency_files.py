@@ -1,4 +1,4 @@
-"""Which files say what a project depends on, and which Python it asks for."""
+"""Which files list a project's dependencies, and which Python the project requires."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def write(root, given):
         ({"pyproject.toml": "[dependency-groups]\ndev = ['ruff']\n", "setup.py": "setup(name='shop')"}, "setup.py"),
         ({"setup.cfg": "[options]\ninstall_requires =\n  Django\n"}, "setup.cfg"),
         ({"setup.cfg": "[flake8]\n"}, ""),
-        # Beside manage.py first, then at the root.
+        # Files next to manage.py are preferred to those in the top directory.
         (["backend/manage.py", "backend/requirements.txt", "requirements.txt"], "backend/requirements.txt"),
         (["backend/manage.py", "backend/requirements/prod.txt", "uv.lock"], "backend/requirements/prod.txt"),
         (["src/manage.py", "uv.lock"], "uv.lock"),
@@ -73,11 +73,11 @@ def write(root, given):
         (["other/requirements.txt"], ""),
     ],
 )
-def test_which_file_counts(tmp_path, there, found):
+def test_which_file_is_used(tmp_path, there, found):
     assert find(write(tmp_path, there)) == found
 
 
-def test_the_folder_of_the_manage_py_that_the_site_names(tmp_path):
+def test_the_directory_of_the_given_manage_py_is_used(tmp_path):
     there = ["a/manage.py", "b/manage.py", "a/requirements.txt", "b/requirements.txt"]
     root = write(tmp_path, there)
     assert find(root) == "a/requirements.txt"
@@ -86,7 +86,7 @@ def test_the_folder_of_the_manage_py_that_the_site_names(tmp_path):
     assert manage_folder(write(tmp_path / "none", ["x"])) == ""
 
 
-def test_files_that_could_be_named(tmp_path):
+def test_files_that_can_be_given(tmp_path):
     root = write(tmp_path, ["requirements/dev.txt", "a/requirements-test.txt", "notes.txt", "a/b/requirements.txt"])
     assert others(root) == ["a/requirements-test.txt", "requirements/dev.txt"]
 
@@ -106,7 +106,7 @@ def test_files_that_could_be_named(tmp_path):
         ({"setup.py": "setup(\n    python_requires='>=3.14',\n    install_requires=['Django'],\n)\n"}, ">=3.14"),
         ({"setup.py": "setup()", "setup.cfg": "[options]\npython_requires = >=3.9\n"}, ">=3.9"),
         ({"setup.py": "setup()  # python_requires='>=3.14'\n"}, ""),
-        # pipenv warns only.
+        # pipenv only warns.
         ({"Pipfile": "[requires]\npython_version = '3.8'\n"}, ""),
         (
             {"src/manage.py": "", "src/requirements.txt": "", "pyproject.toml": "[project]\nrequires-python='>=3'\n"},
@@ -114,11 +114,11 @@ def test_files_that_could_be_named(tmp_path):
         ),
     ],
 )
-def test_which_python_a_project_asks_for(tmp_path, there, asked):
+def test_required_python_of_a_project(tmp_path, there, asked):
     assert requires_python(write(tmp_path, there)) == asked
 
 
-def test_the_python_of_a_file_that_is_named(tmp_path):
+def test_required_python_of_a_given_file(tmp_path):
     root = write(tmp_path, {"a/uv.lock": "requires-python = '>=3.13'\n", "requirements.txt": ""})
     assert requires_python(root, named="a/uv.lock") == ">=3.13"
     assert requires_python(root) == ""
@@ -133,18 +133,18 @@ def test_the_python_of_a_file_that_is_named(tmp_path):
         ("Pipfile.lock", "[]", r"^Pipfile\.lock: contains no mapping"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, name, text, wrong):
+def test_an_unreadable_file_is_reported_with_its_line(tmp_path, name, text, wrong):
     with pytest.raises(Unreadable, match=wrong):
         requires_python(write(tmp_path, {name: text}))
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(b"a = '\xff'")
     with pytest.raises(Unreadable, match=r"^pyproject\.toml: is no UTF-8 text: invalid start byte at byte 5; save it"):
         find(str(tmp_path))
 
 
-def test_toml_is_read_by_pips_copy_where_python_has_no_reader(tmp_path, monkeypatch):
+def test_toml_is_read_with_pips_copy_if_python_has_no_parser(tmp_path, monkeypatch):
     (tmp_path / "a.toml").write_text("a = {b = 1}\n")
     monkeypatch.setattr(texts, "READERS", ("no_such_reader", "pip._vendor.tomli"))
     assert texts.toml(str(tmp_path), "a.toml") == {"a": {"b": 1}}
@@ -198,7 +198,7 @@ def test_constraints_of_poetry_and_pipenv(written, pep440):
 
 
 @pytest.mark.parametrize("written", ["^3.2 || ^4.0", "latest", "^"])
-def test_constraints_that_nobody_can_write_otherwise(written):
+def test_constraints_without_an_equivalent_are_refused(written):
     with pytest.raises(ValueError, match=r"alternatives|no constraint"):
         specifier(written)
 
@@ -235,7 +235,7 @@ def test_a_python_as_a_marker():
         ("what?", "3.9", True),
     ],
 )
-def test_whether_a_python_fits(wanted, version, fits):
+def test_whether_a_python_satisfies_the_requirement(wanted, version, fits):
     assert python_fits(wanted, version) is fits
 
 
@@ -253,16 +253,16 @@ def test_whether_a_python_fits(wanted, version, fits):
         ({"Pipfile.lock": '{"default": {"django": {"version": "==4.2.30"}}}'}, "==4.2.30"),
         ({"backend/manage.py": "", "backend/requirements.txt": "Django<5\n", "requirements.txt": "Django>5"}, "<5"),
         ({"setup.py": "setup(install_requires=['Django<5'])"}, ""),
-        (  # likewise, whatever Python the controller has
+        (  # Likewise, for any Python of the controller.
             {"requirements.txt": "Django~=4.2 ; python_version < '3.12'\nDjango~=5.2 ; python_version >= '3.12'\n"},
             "",
         ),
         ({"requirements.txt": "Django~=5.2 ; python_version >= '3.10' and sys_platform == 'linux'\n"}, "~=5.2"),
-        (  # for two Pythons: the host's says which
+        (  # For two Pythons: the host decides.
             {"uv.lock": "".join(f'[[package]]\nname = "django"\nversion = "{one}"\n' for one in ("5.2.8", "6.0.1"))},
             "",
         ),
     ],
 )
-def test_the_django_that_a_directory_asks_for(tmp_path, there, django):
+def test_django_version_that_a_directory_requires(tmp_path, there, django):
     assert completed(source={"directory": write(tmp_path, there)})["django"] == django

@@ -1,4 +1,4 @@
-"""What the module itself decides: which builds are missing, what check mode says, and what is answered."""
+"""The module django_build: which builds are missing, check mode, and its result."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CHOSEN = {"version": "3.11", "path": "/usr/bin/python3.11"}
         ({"virtualenv": "none", "interpreter": CHOSEN}, "the system's Python"),
     ],
 )
-def test_a_build_says_which_python_it_takes(site, words):
+def test_a_build_says_which_python_it_uses(site, words):
     assert built_with(site) == words
 
 
-def test_the_documentation_says_what_the_module_takes():
+def test_the_documentation_has_the_modules_options():
     documented = yaml.safe_load(django_build.DOCUMENTATION)["options"]
     for name, option in documented.items():
         about = {key: value for key, value in option.items() if key != "description"}
@@ -42,7 +42,7 @@ def test_the_documentation_says_what_the_module_takes():
     assert set(documented) == set(django_build.SPEC)
 
 
-def test_what_may_hold_a_secret_is_never_logged():
+def test_options_that_may_contain_a_secret_are_never_logged():
     hidden = {name for name, option in django_build.SPEC.items() if option.get("no_log")}
     assert hidden == {"secrets", "environment", "inline"}
 
@@ -51,7 +51,7 @@ def test_what_may_hold_a_secret_is_never_logged():
 
 
 class Host:
-    """A host on which accounts and builds are played: what was made is in `.log`."""
+    """A host with fake accounts and builds; `.log` has what was made."""
 
     def __init__(self, tmp_path, monkeypatch, *sites):
         roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
@@ -128,7 +128,7 @@ def name_of(build):
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """host(*sites) -> a `Host` with these."""
+    """host(*sites) -> a `Host` with these sites."""
     return lambda *sites: Host(tmp_path, monkeypatch, *sites)
 
 
@@ -148,7 +148,7 @@ def test_a_missing_build_is_made_under_the_sites_lock(host):
     assert shop.seen["shop"] == ("nginx", "shop", False)
 
 
-def test_what_was_decided_about_the_project_is_in_its_manifest_and_no_change(host):
+def test_what_discovery_found_is_in_the_manifest_and_is_no_change(host):
     shop = host({"name": "shop"})
     shop.found = {"notes": ["settings are those of the class Prod"]}
     results = shop.run()
@@ -156,14 +156,14 @@ def test_what_was_decided_about_the_project_is_in_its_manifest_and_no_change(hos
     assert results.builds["shop"]["notes"] == ["settings are those of the class Prod"]
 
 
-def test_a_build_that_is_there_is_no_change(host):
+def test_an_existing_build_is_no_change(host):
     shop = host({"name": "shop"})
     shop.finished["shop"] = {"id": "x"}
     assert shop.run().answer() == {"changed": False, "builds": {"shop": {"id": "x"}}, "made": [], "diff": []}
     assert shop.log == []
 
 
-def test_a_build_that_another_run_made_meanwhile_is_taken(host, monkeypatch):
+def test_a_build_made_by_another_run_in_the_meantime_is_used(host, monkeypatch):
     shop = host({"name": "shop"})
     locked = running.files.locked
 
@@ -183,7 +183,7 @@ def test_an_absent_site_gets_nothing(host):
     assert "shop" not in shop.seen
 
 
-def test_accounts_that_were_made_are_a_change(host):
+def test_created_accounts_are_a_change(host):
     shop = host({"name": "shop"})
     shop.finished["shop"], shop.changes["shop"] = {"id": "x"}, ["user site-shop", "/opt/sites/shop"]
     answer = shop.run().answer()
@@ -192,7 +192,7 @@ def test_accounts_that_were_made_are_a_change(host):
     assert shop.seen["shop"][0] == "the platform's"
 
 
-def test_one_sites_failure_stops_no_other(host):
+def test_a_failed_site_does_not_stop_the_others(host):
     sites = host({"name": "shop"}, {"name": "blog"}, {"name": "wiki"})
     sites.broken = {"accounts": ["shop"], "builds": ["blog"]}
     results = sites.run()
@@ -201,7 +201,7 @@ def test_one_sites_failure_stops_no_other(host):
         "site 'blog': project failed: it is broken",
     ]
     assert [entry for entry in sites.log if entry.startswith("make")] == ["make blog", "make wiki"]
-    # What failed was not made.
+    # A failed build is not listed as made.
     assert [text.partition(" ")[0] for text in results.made] == ["wiki:"]
     assert "path" in results.builds["wiki"]
 
@@ -209,7 +209,7 @@ def test_one_sites_failure_stops_no_other(host):
 # --- check mode ---
 
 
-def test_what_nobody_foresaw_is_its_sites_fault(host):
+def test_an_unexpected_error_is_a_fault_of_its_site(host):
     both = host({"name": "shop"}, {"name": "blog"})
     both.broken = {"crashes": ["shop"]}
     results = both.run()
@@ -219,7 +219,7 @@ def test_what_nobody_foresaw_is_its_sites_fault(host):
     assert (results.faulty, list(results.builds)) == (["shop"], ["blog"])
 
 
-def test_a_source_that_the_controller_could_not_pack_is_its_sites_fault(host):
+def test_a_source_that_the_controller_could_not_pack_is_a_fault_of_its_site(host):
     results = host({"name": "shop"}, {"name": "blog"}).run(unpacked={"shop": "no such file"})
     assert results.faults == ["site 'shop': source failed: no such file"]
     assert list(results.builds) == ["blog"]
@@ -235,16 +235,16 @@ def test_check_mode_makes_nothing(host):
     assert shop.seen["shop"][2] is True
 
 
-def test_check_mode_without_the_sites_user_cannot_know_the_id(host):
+def test_check_mode_cannot_predict_the_id_without_the_sites_user(host):
     shop = host({"name": "shop", "source": {"git": "x", "version": "main"}})
     shop.changes["shop"] = ["user site-shop"]
-    results = shop.run(check_mode=True)  # git would be asked as a user that is not there
+    results = shop.run(check_mode=True)  # git would have to run as a user that does not exist
     assert results.builds == {"shop": {"id": "", "predicted": True}}
     assert results.made == ["shop: user site-shop", "shop: a build"]
     assert (results.diff, results.faults) == ([], [])
 
 
-def test_check_mode_asks_for_no_source(host, tmp_path):
+def test_check_mode_requests_no_source(host, tmp_path):
     shop = host({"name": "shop", "source": {"directory": str(tmp_path)}})
     results = shop.run(check_mode=True, inline={"shop": base64.b64encode(b"packed").decode()})
     assert results.uploads_wanted == []
@@ -252,10 +252,10 @@ def test_check_mode_asks_for_no_source(host, tmp_path):
     assert os.listdir(shop.scratch) == []
 
 
-# --- sources of the controller ---
+# --- sources on the controller ---
 
 
-def test_a_source_that_has_to_be_brought_is_asked_for_before_any_build_is_made(host, tmp_path):
+def test_missing_sources_are_requested_before_any_build_is_made(host, tmp_path):
     sites = host({"name": "shop", "source": {"directory": str(tmp_path)}}, {"name": "blog"})
     results = sites.run()
     assert results.answer()["uploads_wanted"] == ["shop"]
@@ -264,7 +264,7 @@ def test_a_source_that_has_to_be_brought_is_asked_for_before_any_build_is_made(h
     assert sites.log == []
 
 
-def test_a_source_of_a_build_that_is_there_is_not_asked_for(host, tmp_path):
+def test_the_source_of_an_existing_build_is_not_requested(host, tmp_path):
     sites = host({"name": "shop", "source": {"directory": str(tmp_path)}}, {"name": "blog"})
     sites.finished["shop"] = {"id": "x"}
     assert sites.run().uploads_wanted == []
@@ -279,17 +279,17 @@ def test_an_uploaded_source_is_used(host, tmp_path):
     assert os.listdir(shop.scratch) == []
 
 
-def test_a_small_source_comes_with_the_call(host, tmp_path):
+def test_a_small_source_is_passed_with_the_call(host, tmp_path):
     shop = host({"name": "shop", "source": {"directory": str(tmp_path)}})
     shop.run(inline={"shop": base64.b64encode(b"packed").decode()})
     path = Path(shop.seen["upload of shop"])
     assert (path.parent, path.read_bytes()) == (shop.scratch, b"packed")
 
 
-def test_nothing_found_is_nothing_answered():
+def test_the_result_of_an_empty_run():
     assert Results().answer() == {"changed": False, "builds": {}, "made": [], "diff": []}
 
 
-def test_beside_a_fault_a_build_is_told_in_short():
+def test_besides_a_fault_builds_are_shortened_in_the_result():
     build = {"id": "a" * 12, "path": "/opt", "check": "W" * 1000, "hints": ["npm ci"], "src": "/opt/src"}
     assert django_build.in_short(build) == {"id": "a" * 12, "hints": ["npm ci"]}

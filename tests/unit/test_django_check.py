@@ -1,4 +1,4 @@
-"""Which setting of a server a system check fails for, and what is to be set. Django is played: the tests have none."""
+"""Which setting a failed system check is about, and how to set it. Django is a fake: the tests do not install it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVERLAY = {**PROJECT, "DEBUG": False, "ALLOWED_HOSTS": ["shop.example.com"], "SE
 
 
 class Message:
-    """A message of a check, with what Django says of it."""
+    """A message of a check, as Django prints it."""
 
     def __init__(self, msg, id, hint="", level=40):
         self.msg, self.id, self.hint, self.level = msg, id, hint, level
@@ -43,7 +43,7 @@ class SystemCheckError(Exception):
 
 @pytest.fixture
 def django(monkeypatch):
-    """django(check, **overlay): a Django with these settings of the overlay over the project's, and one check."""
+    """django(check, **overlay): a fake Django with one check and with settings of the overlay."""
 
     def module(name, **values):
         found = types.ModuleType(name)
@@ -89,7 +89,7 @@ def django(monkeypatch):
 
 
 def first_line():
-    """What the run prints of the failure."""
+    """Return what the run prints of the failure."""
     with pytest.raises(SystemExit) as caught:
         django_check.checked("pyweb_settings")
     return cause(str(caught.value))
@@ -104,7 +104,7 @@ def test_a_project_without_errors_is_reported(django):
     assert django_check.checked("pyweb_settings") == "System check identified no issues."
 
 
-def test_a_setting_that_is_wanted_where_debug_is_off_is_named(django):
+def test_a_setting_that_is_required_without_debug_is_named(django):
     django(failing("EMAIL_HOST is empty.", lambda found: not found.DEBUG and not found.EMAIL_HOST, hint="Ask."))
     assert first_line() == (
         "?: (shop.E001) EMAIL_HOST is empty. HINT: Ask; it is caused by DEBUG, which is false on a server; set "
@@ -113,13 +113,13 @@ def test_a_setting_that_is_wanted_where_debug_is_off_is_named(django):
     )
 
 
-def test_a_value_of_the_inventory_gives_way_to_the_projects(django):
+def test_a_setting_of_the_overlay_that_causes_an_error_is_named(django):
     wrong = failing("MEDIA_URL must end with a slash", lambda settings: settings.MEDIA_URL[-1] != "/", "urls.E006")
     django(wrong, MEDIA_URL="/media")
     assert 'caused by MEDIA_URL, which is "/media" on a server; set `settings: {MEDIA_URL: "/media/"}`' in first_line()
 
 
-def test_origins_of_old_projects_get_their_scheme(django):
+def test_origins_of_old_projects_get_a_scheme(django):
     def check(settings):
         wrong = "a.example" in settings.CSRF_TRUSTED_ORIGINS
         return [Message("CSRF_TRUSTED_ORIGINS has no scheme", "4_0.E001")] if wrong else []
@@ -138,7 +138,7 @@ def test_origins_of_old_projects_get_their_scheme(django):
         ("DEBUG has to be on", "shop.E003", "caused by DEBUG, which is false on a server; if that does not matter"),
     ],
 )
-def test_what_is_to_be_set(django, msg, id, words):
+def test_which_setting_to_change(django, msg, id, words):
     django(failing(msg, lambda settings: not settings.DEBUG, id))
     line = first_line()
     assert line.startswith(f"?: ({id}) {msg}; it is caused by DEBUG")
@@ -146,7 +146,7 @@ def test_what_is_to_be_set(django, msg, id, words):
     assert "canary" not in line
 
 
-def test_a_value_that_may_be_a_secret_is_not_shown(django):
+def test_a_value_that_may_be_secret_is_not_shown(django):
     named = failing("BROKER_URL is wrong", lambda settings: settings.BROKER_URL == "canary@x", "shop.E004")
     django(named, BROKER_URL="canary@x")
     assert (
@@ -157,12 +157,12 @@ def test_a_value_that_may_be_a_secret_is_not_shown(django):
     assert first_line() == "?: (shop.E004) a token is wrong"
 
 
-def test_an_error_that_no_setting_of_the_server_is_at_fault_for_is_told_alone(django):
+def test_an_error_that_no_setting_of_the_server_causes_is_shown_alone(django):
     django(failing("a model is wrong.", lambda _settings: True, "models.E015"))
     assert first_line() == "?: (models.E015) a model is wrong"
 
 
-def test_a_check_that_raises_where_a_setting_is_tried_is_no_answer(django):
+def test_a_check_that_raises_with_a_changed_setting_is_no_result(django):
     def check(settings):
         if settings.DEBUG:
             raise LookupError
@@ -172,7 +172,7 @@ def test_a_check_that_raises_where_a_setting_is_tried_is_no_answer(django):
     assert first_line() == "?: (shop.E005) wrong"
 
 
-def test_all_messages_follow_the_first_line(django):
+def test_all_messages_are_printed_after_the_first_line(django):
     django(lambda _settings: [Message("one", "a.E001"), Message("two", "a.E002")])
     with pytest.raises(SystemExit) as caught:
         django_check.checked("pyweb_settings")

@@ -1,4 +1,4 @@
-"""What the looks into Django find: databases, files, settings. Django itself is played where it is needed."""
+"""What the doctor finds inside Django: databases, files, settings. Django is a fake."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from builds import AS_ROOT
 
 
 def steps(capsys):
-    """What was said, step by step."""
+    """Return the output, step by step."""
     lines = capsys.readouterr().out.splitlines()
     return [json.loads(line.partition(" ")[2]) for line in lines if line.startswith("pyweb-look ")]
 
 
 @pytest.mark.parametrize("error", [ValueError("a\nb"), SystemExit(3), KeyboardInterrupt()], ids=repr)
-def test_a_look_that_raises_ends_no_other_one(capsys, error):
+def test_a_look_that_raises_does_not_stop_the_others(capsys, error):
     def raising():
         raise error
 
@@ -39,7 +39,7 @@ def test_a_look_that_raises_ends_no_other_one(capsys, error):
 
 
 class Connections(dict):
-    """django.db.connections, with what asking for one raises."""
+    """A fake django.db.connections that raises an error for each alias."""
 
     def __getitem__(self, alias):
         found = super().__getitem__(alias)
@@ -64,7 +64,7 @@ def said_of(connection):
     return said
 
 
-def test_the_words_of_a_database_that_refuses_are_told():
+def test_the_error_of_a_database_is_shown():
     connection = Refusing(
         OSError("connection failed: FATAL:  no\nFATAL:  no\n\tmore"), HOST="db", PORT=5432, OPTIONS={"pool": 1}
     )
@@ -72,10 +72,10 @@ def test_the_words_of_a_database_that_refuses_are_told():
     assert (database["address"], database["file"]) == ("db:5432", "")
     assert (step, failed["kind"], failed["error"]) == ("failed", "OSError", "OSError: FATAL: no")
     assert failed["words"] == ["FATAL: no", "more"]
-    assert connection.settings_dict["OPTIONS"] == {}  # a pool hides the reason, and waits for long
+    assert connection.settings_dict["OPTIONS"] == {}  # A pool hides the reason and waits for a long time.
 
 
-def test_an_alias_that_cannot_be_set_up_is_told():
+def test_an_alias_that_cannot_be_set_up_is_reported():
     [(step, failed)] = said_of(SystemExit("the project ends"))
     assert (step, failed["kind"], failed["alias"]) == ("failed", "SystemExit", "a")
 
@@ -85,7 +85,7 @@ def test_a_project_without_a_database_has_none():
     assert said_of(dummy) == [("database", {"alias": "a", "vendor": "none"})]
 
 
-def test_no_file_is_made_for_asking(tmp_path):
+def test_no_database_file_is_created(tmp_path):
     file = tmp_path / "a.sqlite3"
     connection = types.SimpleNamespace(vendor="sqlite", settings_dict={"ENGINE": "x.sqlite3", "NAME": file})
     [(_step, database), (_failed, failed)] = said_of(connection)
@@ -97,12 +97,12 @@ def test_no_file_is_made_for_asking(tmp_path):
     assert not file.exists()
 
 
-def test_a_locked_file_is_not_waited_for_as_long_as_the_site_would():
+def test_a_locked_file_is_waited_for_less_than_the_site_would():
     assert django_data.patient("sqlite", {"timeout": 60}) == {"timeout": django_data.BUSY}
     assert django_data.patient("mysql", {"charset": "utf8mb4"}) == {"charset": "utf8mb4"}
 
 
-def test_the_state_of_a_file_has_what_lies_beside_it(tmp_path):
+def test_the_state_of_a_file_includes_its_companion_files(tmp_path):
     file = tmp_path / "a.sqlite3"
     assert django_data.file_state(f"{tmp_path}/none/a")["folder_writable"] is None
     sqlite3.connect(file).close()
@@ -113,8 +113,8 @@ def test_the_state_of_a_file_has_what_lies_beside_it(tmp_path):
     assert found["inodes"] == [file.stat().st_ino, (tmp_path / "a.sqlite3-shm").stat().st_ino]
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may do everything")
-def test_files_that_are_out_of_reach_are_told(tmp_path):
+@pytest.mark.skipif(AS_ROOT, reason="root has all permissions")
+def test_files_in_an_unreadable_directory_are_reported(tmp_path):
     folder = tmp_path / "closed"
     folder.mkdir()
     (folder / "a").touch()
@@ -126,7 +126,7 @@ def test_files_that_are_out_of_reach_are_told(tmp_path):
     assert (found["exists"], found["blocked"]) == (False, str(folder))
 
 
-def test_what_a_migration_made_is_told_from_what_none_makes():
+def test_columns_that_a_migration_creates_are_separated_from_others():
     order = types.SimpleNamespace(fields={"total": None})
     lacking = [
         ("shop", "Order", "total", "o.total"),
@@ -157,7 +157,7 @@ def put_file(path, text, when):
         (("new", 100), None, "missing"),
         (None, None, ""),
     ],
-    ids=["changed", "another size", "touched", "changed in place", "at once", "missing", "gone meanwhile"],
+    ids=["changed", "another size", "touched", "changed in place", "within a second", "missing", "removed"],
 )
 def test_a_collected_file_is_compared_with_its_source(tmp_path, source, collected, state):
     for name, given in (("source", source), ("collected", collected)):
@@ -174,7 +174,7 @@ def test_a_link_to_the_source_is_right(tmp_path):
 
 @pytest.fixture
 def played(monkeypatch):
-    """Enough of Django for static files; what is in it can be changed."""
+    """A fake of the parts of Django that serve static files; its contents can be changed."""
     found = types.SimpleNamespace(
         finders=[], storage=types.SimpleNamespace(location=""), engines=[], config=types.SimpleNamespace()
     )
@@ -213,7 +213,7 @@ def settings_of(root, **more):
     return types.SimpleNamespace(**{**given, **more})
 
 
-def test_what_was_not_collected_is_found(played, tmp_path):
+def test_files_that_were_not_collected_are_found(played, tmp_path):
     root, one, two = tmp_path / "root", tmp_path / "one", tmp_path / "two"
     for name, when in (("a.css", 200), ("b.js", 100), ("c.scss", 200), ("d.png", 100)):
         put_file(one / name, f"new {name}", when)
@@ -236,18 +236,18 @@ def test_what_was_not_collected_is_found(played, tmp_path):
     ],
     ids=["no static files", "nowhere to collect them", "WhiteNoise serves the sources"],
 )
-def test_nothing_is_compared_where_it_does_not_matter(played, tmp_path, change):
+def test_nothing_is_compared_if_it_does_not_matter(played, tmp_path, change):
     played.storage.location = str(tmp_path)
     played.finders = [Finder(tmp_path, ["none.css"])]
     assert django_assets.assets(settings_of(tmp_path, **change)) == {}
 
 
-def test_files_that_are_stored_elsewhere_are_not_compared(played, tmp_path):
+def test_files_in_other_storages_are_not_compared(played, tmp_path):
     played.storage.location = "/nowhere"
     assert django_assets.assets(settings_of(tmp_path)) == {}
 
 
-def test_the_manifest_is_held_against_files_and_templates(played, tmp_path):
+def test_the_manifest_is_compared_with_files_and_templates(played, tmp_path):
     templates = tmp_path / "templates"
     put_file(templates / "a.html", "\n{% static 'a.css' %}{%static \"typo.css\"%}{% static name %}", 1)
     put_file(tmp_path / "x/site-packages/b.html", "{% static 'foreign.css' %}", 1)
@@ -270,7 +270,7 @@ def test_the_manifest_is_held_against_files_and_templates(played, tmp_path):
 # --- settings ---
 
 
-def test_the_line_of_a_setting_is_that_of_the_project_own_file(tmp_path, monkeypatch):
+def test_the_line_of_a_setting_is_in_the_projects_own_file(tmp_path, monkeypatch):
     base = put_file(tmp_path / "base.py", "DEBUG = True\nALLOWED_HOSTS = []\n", 1)
     top = put_file(tmp_path / "top.py", "# more\nDEBUG = False\nSECRET = 1\nif DEBUG:\n    DATABASES = {}\n", 1)
     for name, path in (("shopx.settings.base", base), ("shopx.settings.top", top), ("other.settings", base)):
@@ -287,7 +287,7 @@ def smtp(host, port):
     )
 
 
-def test_a_mail_server_is_asked_for_a_connection_only(monkeypatch):
+def test_the_mail_server_only_gets_a_connection(monkeypatch):
     asked = []
 
     def connect(address, seconds):
@@ -305,7 +305,7 @@ def test_a_mail_server_is_asked_for_a_connection_only(monkeypatch):
     ("error", "kind"),
     [(django_advice.socket.gaierror(-2, "Name or service not known"), "name"), (TimeoutError("timed out"), "silent")],
 )
-def test_why_a_mail_server_gives_no_connection_is_told(monkeypatch, error, kind):
+def test_a_failed_connection_to_the_mail_server_is_explained(monkeypatch, error, kind):
     def connect(_address, _seconds):
         raise error
 
@@ -313,14 +313,14 @@ def test_why_a_mail_server_gives_no_connection_is_told(monkeypatch, error, kind)
     assert django_advice.mail_server(smtp("mail.example", 587))["kind"] == kind
 
 
-def test_a_locale_that_is_not_there_is_told(monkeypatch):
+def test_a_missing_locale_is_reported(monkeypatch):
     monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
     assert django_advice.locale_of() == {"there": False}
     monkeypatch.setenv("LC_ALL", "C")
     assert django_advice.locale_of() == {"there": True}
 
 
-def test_of_checks_only_django_own_words_are_told(monkeypatch):
+def test_only_messages_of_djangos_own_checks_are_shown(monkeypatch):
     def message(name, level, text, silenced=False):
         return types.SimpleNamespace(id=name, level=level, msg=text, is_silenced=lambda: silenced)
 

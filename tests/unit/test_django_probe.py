@@ -1,4 +1,4 @@
-"""Deploy checks may only report. Django's registry is played: the tests have no Django."""
+"""Deploy checks only report. Django's registry is a fake: the tests do not install Django."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(registry, check, tags=("security",)):
     registry.deployment_checks.add(check)
     django_probe.only_report_deploy_checks()
     [wrapped] = registry.deployment_checks
-    assert wrapped.tags == tags  # Django chooses by them
+    assert wrapped.tags == tags  # Django selects checks by these.
     return [(message.level, message.msg) for message in wrapped(app_configs=None, databases=["default"])]
 
 
@@ -79,6 +79,6 @@ def test_errors_of_a_deploy_check_are_warnings(registry):
     ]
 
 
-def test_what_other_checks_find_stays_as_it_is(registry):
+def test_messages_of_other_checks_are_unchanged(registry):
     run(registry, says_nothing)
     assert registry.registered_checks == {len}

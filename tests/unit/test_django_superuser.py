@@ -1,4 +1,4 @@
-"""The program that makes a superuser, over user models as projects have them; Django's part is played."""
+"""The program that creates a superuser, with user models as projects have them. Django is a fake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.release import django_superuser
 
-# As much of Django as the program touches; `call_command` says what it was called with.
+# The parts of Django that the program uses; `call_command` prints its arguments.
 DJANGO = {
     "django/__init__.py": "def setup(): print('set up')",
     "django/contrib/__init__.py": "",
@@ -56,7 +56,7 @@ class ValidationError(Exception):
 
 
 def ask(tmp_path, known_by, required, given, existing="other", blank=""):
-    """Run the program for a superuser of the inventory; the finished process."""
+    """Run the program for a superuser of the inventory; return the finished process."""
     for name, text in DJANGO.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -99,21 +99,21 @@ def ask(tmp_path, known_by, required, given, existing="other", blank=""):
         ("phone", "", {"username": "admin", "fields": {"phone": "123"}}, {"phone": "123"}),
     ],
 )
-def test_a_superuser_is_made_with_what_its_model_requires(tmp_path, known_by, required, given, made):
+def test_a_superuser_is_created_with_what_its_model_requires(tmp_path, known_by, required, given, made):
     done = ask(tmp_path, known_by, required, given)
     keys = {"interactive": False, "verbosity": 0, **made}
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[2:] == [f"('createsuperuser',) {sorted(keys.items())}", "made"]
 
 
-def test_an_address_that_may_be_blank_is_not_asked_for(tmp_path):
-    """Django's own user requires one and takes none: in 0.1 the inventory did not have to have it."""
+def test_an_email_address_that_may_be_blank_is_not_required(tmp_path):
+    """Django's own user model lists it as required but allows a blank one; version 0.1 did not require it."""
     done = ask(tmp_path, "username", "email", {"username": "admin"}, blank="email")
     keys = {"interactive": False, "verbosity": 0, "username": "admin", "email": ""}
     assert done.stdout.splitlines()[2:] == [f"('createsuperuser',) {sorted(keys.items())}", "made"]
 
 
-def test_what_users_log_in_with_is_asked_for_all_the_same(tmp_path):
+def test_the_field_that_users_log_in_with_is_always_required(tmp_path):
     done = ask(tmp_path, "username", "", {"email": "a@b"}, blank="username")
     assert "requires username" in done.stderr
 
@@ -127,8 +127,8 @@ def test_what_users_log_in_with_is_asked_for_all_the_same(tmp_path):
         ("phone", "1", {"fields": {"phone": "1", "unknown": "x"}}),
     ],
 )
-def test_one_that_exists_is_never_changed(tmp_path, known_by, existing, given):
-    """Not even where the inventory lacks what the model has come to require since."""
+def test_an_existing_superuser_is_never_changed(tmp_path, known_by, existing, given):
+    """Not even if the inventory lacks a field that the model requires now."""
     done = ask(tmp_path, known_by, "full_name", given, existing)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "there")
     assert "createsuperuser" not in done.stdout
@@ -161,7 +161,7 @@ def test_one_that_exists_is_never_changed(tmp_path, known_by, existing, given):
         ),
     ],
 )
-def test_what_is_missing_is_asked_for_by_name(tmp_path, known_by, required, given, words):
+def test_a_missing_value_is_named(tmp_path, known_by, required, given, words):
     done = ask(tmp_path, known_by, required, given)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")

@@ -1,4 +1,4 @@
-"""The site of the documentation: links of pages, the navigation, what is checked in the built site."""
+"""The site of the documentation: links, navigation, and checks of the built site."""
 
 from __future__ import annotations
 
@@ -52,23 +52,23 @@ def repository(tmp_path):
         ("README.md", "LICENSE", "https://example.com/stack/blob/main/LICENSE"),
     ],
 )
-def test_a_link_leads_to_the_same_thing_in_the_site(repository, path, target, wanted):
+def test_a_link_in_the_site_leads_to_the_same_page(repository, path, target, wanted):
     assert docs_site.site_link(target, path, docs_site.site_pages(repository), repository) == wanted
 
 
 @pytest.mark.parametrize("target", ["gone.md", "../../elsewhere.md", "https.mdx#acme"])
-def test_a_link_that_leads_nowhere_is_an_error(repository, target):
+def test_a_broken_link_is_an_error(repository, target):
     with pytest.raises(docs_site.SiteError, match=r"docs/index\.md: the link .* leads nowhere"):
         docs_site.site_link(target, "docs/index.md", docs_site.site_pages(repository), repository)
 
 
-def test_links_in_code_blocks_stay_as_they_are(repository):
+def test_links_in_code_blocks_are_unchanged(repository):
     text = "[a](https.md), [b](plugins)\n```text\n[a](https.md)\n```\n[c](https.md)\n"
     found = docs_site.with_links(text, "docs/index.md", docs_site.site_pages(repository), repository)
     assert found == "[a](https.html), [b](modules.html)\n```text\n[a](https.md)\n```\n[c](https.html)\n"
 
 
-def test_list_items_that_begin_with_a_link_are_the_navigation(repository):
+def test_list_items_that_begin_with_a_link_become_the_navigation(repository):
     pages = docs_site.site_pages(repository)
     text = "- [HTTPS](https.md): see [README](../README.md)\n- [The project](../README.md)\n\n[no](https.md)\n"
     found = docs_site.toctree(text, "docs/index.md", pages)
@@ -101,7 +101,7 @@ def test_links_of_the_built_site_are_checked(tmp_path, link, fault):
     assert docs_links.faults(site) == [fault] * bool(fault)
 
 
-def test_a_picture_that_is_missing_is_found(tmp_path):
+def test_a_missing_picture_is_found(tmp_path):
     (tmp_path / "index.html").write_text('<img src="pictures/gone.svg">', encoding="utf-8")
     assert docs_links.faults(tmp_path) == ["index.html: the link pictures/gone.svg leads nowhere"]
 

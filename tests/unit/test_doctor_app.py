@@ -1,4 +1,4 @@
-"""Whether the application can be loaded. What the doctor says of each fault, word by word."""
+"""Whether the application can be loaded: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refuse(site, log, **unit):
     put(site.probes[0], answer=answer(500))
 
 
-# What the doctor says of REFUSED: the code, the status, the cause, the fix, the evidence.
+# The doctor's output for REFUSED: code, status, cause, fix, evidence.
 REFUSED_EXPORT = (
     "app.sandbox",
     "broken",
@@ -55,12 +55,12 @@ REFUSED_EXPORT = (
 )
 CASES = [
     Case(
-        "a page that writes where the sandbox does not let it",
+        "a page that writes where the sandbox forbids it",
         lambda site, host: refuse(site, REFUSED),
         *REFUSED_EXPORT,
     ),
     Case(
-        "a path of the sandbox that is not there",
+        "a missing path of the sandbox",
         lambda site, host: (refuse(site, NO_NAMESPACE), put(site.uwsgi, master=None, workers=[])),
         "app.sandbox",
         "broken",
@@ -69,7 +69,7 @@ CASES = [
         (NO_NAMESPACE.splitlines()[0],),
     ),
     Case(
-        "a start that writes where the sandbox does not let it, seen while it is started once more",
+        "a start that writes where the sandbox forbids it, during a restart",
         lambda site, host: (
             put(site.uwsgi, log=REFUSED, unit={"Id": UNIT, "ProtectSystem": "strict", "ActiveState": "activating"}),
             put(site.probes[0], answer=None, failure="there is no such socket"),
@@ -77,7 +77,7 @@ CASES = [
         *REFUSED_EXPORT,
     ),
     Case(
-        "an ini that is not there",
+        "a missing ini",
         lambda site, host: (
             put(site.uwsgi.options, missing=["/srv/gone.ini"]),
             put(site.uwsgi, command=["uwsgi", "/srv/gone.ini"]),
@@ -108,7 +108,7 @@ CASES = [
         ),
     ),
     Case(
-        "a package that lies elsewhere",
+        "a package in another directory",
         lambda site, host: (
             fail(site, "No module named 'shop'", missing="shop"),
             put(site.places, package=False, package_elsewhere="/srv/code/inner"),
@@ -179,7 +179,7 @@ CASES = [
         ("No module named 'django'",),
     ),
     Case(
-        "no such module",
+        "a missing module",
         lambda site, host: fail(site, "No module named 'shop'", missing="shop"),
         "app.module",
         "broken",
@@ -194,7 +194,7 @@ CASES = [
         ),
     ),
     Case(
-        "no such module, in a package that is there",
+        "a missing module in an existing package",
         lambda site, host: (
             fail(site, "No module named 'shop.wsgi'", missing="shop.wsgi"),
             put(site.places, package_elsewhere="/x"),
@@ -213,7 +213,7 @@ CASES = [
         ),
     ),
     Case(
-        "no such callable",
+        "a missing callable",
         lambda site, host: fail(site, "module 'shop.wsgi' has no attribute 'application'"),
         "app.module",
         "broken",
@@ -261,7 +261,7 @@ CASES = [
         ("ValueError: not today",),
     ),
     Case(
-        "a package that is missing",
+        "a missing package",
         lambda site, host: fail(site, "No module named 'nosuch'", missing="nosuch", where="/a.py:1"),
         "app.import",
         "broken",
@@ -273,7 +273,7 @@ CASES = [
         ("No module named 'nosuch' at /a.py:1",),
     ),
     Case(
-        "loads now",
+        "the application can be loaded now",
         lambda site, host: (
             put(site.uwsgi, log="ImportError: no shop\n*** no python application found, check your startup logs ***"),
             put(site.uwsgi, unit={"Id": "shop.service"}),
@@ -286,7 +286,7 @@ CASES = [
         ("no python application found, check your startup logs ***", "ImportError: no shop"),
     ),
     Case(
-        "only the log knows",
+        "an error that is only in the log",
         lambda site, host: (unloaded(site), put(site.uwsgi, log=LOG)),
         "app.import",
         "broken",
@@ -304,7 +304,7 @@ CASES = [
         ),
     ),
     Case(
-        "only the log knows, without a traceback",
+        "an error that is only in the log, without a traceback",
         lambda site, host: (
             unloaded(site),
             put(site.uwsgi, log="no python application found, check your startup logs"),
@@ -319,7 +319,7 @@ CASES = [
         ("no python application found, check your startup logs",),
     ),
     Case(
-        "an interpreter that fails",
+        "a failing interpreter",
         lambda site, host: put(site, inside={}, inside_error="Permission denied"),
         "app.interpreter",
         "unknown",
@@ -328,7 +328,7 @@ CASES = [
         (),
     ),
     Case(
-        "no module named",
+        "no module in the configuration",
         lambda site, host: put(site, inside={}),
         "app.unseen",
         "unknown",
@@ -337,7 +337,7 @@ CASES = [
         (),
     ),
     Case(
-        "no time",
+        "a time limit",
         lambda site, host: put(site, inside={"python": {}}, inside_timed_out=True),
         "app.unseen",
         "unknown",
@@ -354,7 +354,7 @@ def test_fault_of_app_is_named(case):
     check(case)
 
 
-def test_a_project_that_its_own_user_may_not_read():
+def test_a_project_that_its_own_user_cannot_read():
     site, host = evidence()
     put(site.places, closed=denied("/srv/shop", 0o700, True))
     fault = faults_of(verdict(site, host))["app.chdir"]
@@ -362,7 +362,7 @@ def test_a_project_that_its_own_user_may_not_read():
     assert fault["fix"].startswith("fix of /srv/shop")
 
 
-def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
+def test_the_fix_of_an_unreadable_file_is_a_permission():
     site, host = evidence()
     site.inside.pop("app", None)
     error = "PermissionError: [Errno 13] Permission denied: '/srv/shop/.env'"
@@ -370,7 +370,7 @@ def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
     assert faults_of(verdict(site, host))["app.import"]["fix"].startswith("let shop use /srv/shop/.env")
 
 
-def test_an_ini_that_names_no_application():
+def test_an_ini_without_an_application():
     site, host = evidence()
     put(site, inside={}, managed=False)
     put(site.uwsgi, log="*** no python application found, check your startup logs for errors ***")

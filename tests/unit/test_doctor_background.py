@@ -1,4 +1,4 @@
-"""Whether workers and timers run, of the live release. What the doctor says of each fault, word by word."""
+"""Whether workers and timers of the live release run: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHEN = {"next": "Fri 2026-11-27 07:00:00 UTC", "last": "Thu 2026-11-26 07:00:00 
 
 
 def background(site, celery=None, beat=None, timer=None, task=None, more=()):
-    """Workers and a timer that are well, but for what is given."""
+    """Return healthy workers and a timer, except for the given values."""
     units = [
         BackgroundUnit(CELERY, "celery", "2", "", LIVE, True, "active", "running", 0, 99.0),
         BackgroundUnit(BEAT, "beat", "", "", LIVE, True, "active", "running", 1, 99.0),
@@ -40,7 +40,7 @@ STRICT = {"ProtectSystem": "strict", "ProtectHome": "yes"}
 SANDBOX_LOG = "OSError: [Errno 30] Read-only file system: '/srv/beat/schedule'\n"
 CASES = [
     Case(
-        "a worker that was stopped",
+        "a stopped worker",
         lambda site, host: background(site, celery={"state": "inactive", "substate": "dead"}),
         "background.worker-stopped",
         "broken",
@@ -49,7 +49,7 @@ CASES = [
         (f"{CELERY}: inactive/dead, 0 restarts",),
     ),
     Case(
-        "a worker that was masked",
+        "a masked worker",
         lambda site, host: background(site, celery={"state": "inactive", "substate": "dead", "masked": True}),
         "background.worker-stopped",
         "broken",
@@ -57,7 +57,7 @@ CASES = [
         f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or pyweb.stack.site",
     ),
     Case(
-        "a worker that failed and is not started again",
+        "a failed worker that is not restarted",
         lambda site, host: background(
             site, beat={"state": "failed", "substate": "failed", "log": TRACEBACK, "status": "1"}
         ),
@@ -67,7 +67,7 @@ CASES = [
         f"systemctl start '{BEAT}', or pyweb.stack.site",
     ),
     Case(
-        "a worker that its sandbox ends",
+        "a worker killed by its sandbox",
         lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG, "sandbox": STRICT}),
         "background.sandbox",
         "broken",
@@ -76,7 +76,7 @@ CASES = [
         (f"{BEAT}: activating/auto-restart", SANDBOX_LOG.strip()),
     ),
     Case(
-        "a timer whose sandbox refused what it does",
+        "a timer whose sandbox refused an action",
         lambda site, host: background(site, task={"state": "failed", "log": SANDBOX_LOG, "sandbox": STRICT}),
         "background.sandbox",
         "degraded",
@@ -84,7 +84,7 @@ CASES = [
         "web_sites[].timers.digest.unit: {ReadWritePaths: /srv/beat}, if the site should be allowed to do that",
     ),
     Case(
-        "the same words of a worker without a sandbox",
+        "the same error of a worker without a sandbox",
         lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG}),
         "background.worker-restarting",
         "broken",
@@ -95,7 +95,7 @@ CASES = [
         ),
     ),
     Case(
-        "a worker that waits for its next start",
+        "a worker that waits for its next restart",
         lambda site, host: background(
             site, beat={"state": "activating", "substate": "auto-restart", "restarts": 7, "log": "no broker\n"}
         ),
@@ -109,7 +109,7 @@ CASES = [
         (f"{BEAT}: activating/auto-restart, 7 restarts", "no broker"),
     ),
     Case(
-        "a worker that was just started again, once more",
+        "a worker that was just restarted, again",
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "3"}),
         "background.worker-restarting",
         "broken",
@@ -120,7 +120,7 @@ CASES = [
         ),
     ),
     Case(
-        "a worker that has just begun once more, and wrote nothing",
+        "a worker that has just been restarted, without output",
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "0"}),
         "background.worker-restarting",
         "broken",
@@ -140,7 +140,7 @@ CASES = [
         (f"{OLD_WORKER.unit}: active/running, 0 restarts",),
     ),
     Case(
-        "a timer that runs what another release has",
+        "a timer of another release",
         lambda site, host: background(site, task={"release": OLD}),
         "background.other-release",
         "degraded",
@@ -157,7 +157,7 @@ CASES = [
         "pyweb.stack.site runs exactly the workers and timers of the live release",
     ),
     Case(
-        "a timer that was stopped",
+        "a stopped timer",
         lambda site, host: background(site, timer={"state": "inactive", "substate": "dead"}),
         "background.timer-stopped",
         "broken",
@@ -192,7 +192,7 @@ def test_fault_of_background_is_named(case):
     check(case)
 
 
-def test_what_is_well_is_seen():
+def test_healthy_units_are_in_the_evidence():
     site, host = evidence()
     drains = BackgroundUnit(OLD_WORKER.unit, "celery", "1", "", OLD, False, "deactivating", "stop-sigterm")
     gone = BackgroundUnit(OLD_WORKER.unit.replace("celery", "gone"), "gone", "1", "", OLD, False, "inactive", "dead")
@@ -211,10 +211,10 @@ def test_what_is_well_is_seen():
     assert hop_of(verdict(site, host), "background")["evidence"][-1].endswith("; runs now")
 
 
-# --- what is asked ---
+# --- units that are looked up ---
 
 
-def test_units_are_those_of_the_live_release_and_those_that_are_here(tmp_path, monkeypatch):
+def test_units_of_the_live_release_and_units_on_the_host_are_looked_up(tmp_path, monkeypatch):
     layout = Layout.under("shop", {"sites": str(tmp_path)})
     (tmp_path / "shop/releases" / LIVE).mkdir(parents=True)
     (tmp_path / "shop/current").symlink_to(f"releases/{LIVE}")
@@ -246,7 +246,7 @@ def test_units_are_those_of_the_live_release_and_those_that_are_here(tmp_path, m
     assert (old.wanted, old.release, old.log) == (False, OLD, "")
 
 
-def test_a_site_without_workers_is_not_asked_for(tmp_path, monkeypatch):
+def test_nothing_is_looked_up_for_a_site_without_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(look_background.ask, "run", None)
     layout = Layout.under("no-such-site-here", {"sites": str(tmp_path)})
     assert look_background.look_at_background(layout, 1.0) == Background("")

@@ -1,4 +1,4 @@
-"""What has changed since a site was last well."""
+"""What has changed since a site was last healthy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def utc(monkeypatch):
 
 
 @pytest.mark.usefixtures("utc")
-def test_what_dpkg_did():
+def test_packages_changed_by_dpkg():
     assert changes.dpkg(DPKG, EIGHT) == [
         "nginx 1.22.1-9 -> 1.22.1-9+deb12u1",
         "less 590-2 installed",
@@ -58,7 +58,7 @@ def test_what_dpkg_did():
     ]
 
 
-def test_what_dnf_did():
+def test_packages_changed_by_dnf():
     assert changes.dnf(DNF, EIGHT) == [
         "upgraded to nginx-core-1.20.2-1.el9.x86_64",
         "installed less-590-1.el9.x86_64",
@@ -67,7 +67,7 @@ def test_what_dnf_did():
 
 
 @pytest.mark.usefixtures("utc")
-def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
+def test_package_logs_of_both_families_and_rotated_ones_are_read(folder, monkeypatch):
     (folder / "old").write_text("2027-01-15 08:00:01 install first:amd64 <none> 1\n")
     (folder / "new").write_text("".join(f"2027-01-15 08:00:02 install p{number} <none> 1\n" for number in range(20)))
     monkeypatch.setattr(changes, "DPKG_LOGS", (str(folder / "old"), str(folder / "new")))
@@ -103,14 +103,14 @@ def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
             {"certificate": "x", "ends": "2027-01-17", "time": EIGHT + 86400},
             [],
         ),
-        ({"certificate": "x"}, {"certificate": ""}, []),  # it could not be read
+        ({"certificate": "x"}, {"certificate": ""}, []),  # The file could not be read.
         ({"disk": {"/": 50}}, {"disk": {"/": 54}}, []),
         ({"disk": {"/": 50}}, {"disk": {"/": 55}}, [Change("disk", "/ is 55 % full, it was 50 %")]),
         ({"disk": {"/": 94}}, {"disk": {"/": 95}}, [Change("disk", "/ is 95 % full, it was 94 %")]),
         ({"disk": {}}, {"disk": {"/": 99}}, []),
     ],
 )
-def test_two_snapshots(before, now, wanted):
+def test_differences_of_two_snapshots(before, now, wanted):
     assert changes.compared(Snapshot(**before), Snapshot(**now)) == wanted
 
 
@@ -123,12 +123,12 @@ def test_two_snapshots(before, now, wanted):
         ("broken", 10.0, 20.0, (20.0, "degraded")),
         ("broken", 20.0, 20.0, (20.0, "ok")),
         ("broken", None, 20.0, (20.0, "degraded")),
-        # It worked a moment ago, and worse than it did before that.
+        # It was degraded at 20 as well, so the healthy run at 10 counts.
         ("degraded", 10.0, 20.0, (10.0, "ok")),
         ("degraded", None, 20.0, None),
     ],
 )
-def test_since_when(status, healthy, working, wanted):
+def test_time_of_the_last_healthy_run(status, healthy, working, wanted):
     noted = [Snapshot(moment, "before") if moment else None for moment in (healthy, working)]
     memory.write("shop", Noted(healthy=noted[0], working=noted[1]))
     memory.add_line("shop", {"t": 30})
@@ -139,8 +139,8 @@ def test_since_when(status, healthy, working, wanted):
     assert not wanted or Change("release", "release before -> none") in found.found
 
 
-def test_nothing_is_said_of_a_fault_that_the_timer_does_not_see():
-    """It calls the site well to this day, so that nothing could have changed since."""
+def test_nothing_is_reported_for_a_fault_that_the_timer_does_not_see():
+    """The timer has called the site healthy to this day, so no change since then is the cause."""
     site, host = evidence()
     site.managed = False
     memory.write("shop", Noted(healthy=snapshot(site, host)))
@@ -150,7 +150,7 @@ def test_nothing_is_said_of_a_fault_that_the_timer_does_not_see():
     assert changes.look_at_changes(site, host, "broken") == Changes(NOW, "ok", [])
 
 
-def test_a_look_that_fails_leaves_the_verdict(monkeypatch):
+def test_an_error_while_looking_for_changes_does_not_change_the_verdict(monkeypatch):
     site, host = evidence()
 
     def fails(*_given):
@@ -160,7 +160,7 @@ def test_a_look_that_fails_leaves_the_verdict(monkeypatch):
     assert examine._changed(site, host, "broken") is None
 
 
-def test_it_is_plain_data_in_the_report(monkeypatch):
+def test_changes_are_plain_data_in_the_report(monkeypatch):
     site, host = evidence()
     monkeypatch.setattr(examine, "look_at_changes", lambda *_given: Changes(5.0, "ok", [Change("disk", "full")]))
     assert examine._changed(site, host, "broken") == {

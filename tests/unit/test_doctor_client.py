@@ -1,4 +1,4 @@
-"""What a client gets. What the doctor says of each fault, word by word."""
+"""What a client gets: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ CASES = [
         ("GET http://shop.example/ at 192.0.2.1 -> 507 Full in 0.10 s",),
     ),
     Case(
-        "a port that is not the usual one",
+        "an unusual port",
         lambda site, host: put(site.entrances[0], port=8080, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
@@ -112,7 +112,7 @@ CASES = [
         ("firewalld.closed", "nginx.not-listening"),
     ),
     Case(
-        "TLS at its usual port",
+        "TLS at its default port",
         lambda site, host: put(site.entrances[0], port=443, tls=True, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
@@ -122,7 +122,7 @@ CASES = [
         ("firewalld.closed", "nginx.not-listening"),
     ),
     Case(
-        "nobody listens",
+        "nothing listens",
         lambda site, host: put(site.entrances[0], answer=None, failure="Connection refused", errno=111),
         "client.no-connection",
         "broken",
@@ -166,7 +166,7 @@ def missing_database(site):
 @pytest.mark.parametrize(
     ("status", "database", "follows"),
     [
-        # What the page does not need has not kept it from being served, nor from not being there.
+        # A database that the page does not need is not the cause of its status.
         (200, "degraded", None),
         (404, "degraded", ""),
         (413, "degraded", ""),
@@ -175,7 +175,7 @@ def missing_database(site):
         (503, "broken", "database"),
     ],
 )
-def test_a_database_is_the_cause_of_a_failing_application_alone(status, database, follows):
+def test_a_database_fault_is_only_the_cause_of_application_errors(status, database, follows):
     site, host = evidence()
     missing_database(site)
     put(site.entrances[0], answer=answer(status))
@@ -188,7 +188,7 @@ def test_a_database_is_the_cause_of_a_failing_application_alone(status, database
 @pytest.mark.parametrize(
     ("location", "right"), [("https://shop.example/", True), ("https://shop.example/login", False)]
 )
-def test_a_redirect_of_the_same_page_to_https_is_what_a_client_wants(location, right):
+def test_a_redirect_of_the_page_to_https_is_an_expected_answer(location, right):
     site, host = evidence()
     put(site, wanted_status=[200])
     [plain] = site.entrances

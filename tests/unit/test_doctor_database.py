@@ -1,4 +1,4 @@
-"""Whether the database answers, can be written and is migrated. What the doctor says of each fault, word by word."""
+"""Whether the database answers, is writable and is migrated: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hang(site, after=1.9):
 
 
 def refuses(site, *words, kind="OperationalError", alias="default", **values):
-    """What the database says in place of an answer."""
+    """Let the database raise this error instead of answering."""
     name = "database" if alias == "default" else f"database {alias}"
     found = {**site.inside["database"], "alias": alias, **values}
     failed = {"at": "database", "alias": alias, "kind": kind, "error": f"{kind}: {words[0]}", "words": list(words)}
@@ -83,7 +83,7 @@ CASES = [
         "larger max_connections of the server",
     ),
     Case(
-        "no such database",
+        "a missing database",
         lambda site, host: refuses(site, 'FATAL: database "shopp" does not exist'),
         "database.unknown",
         "broken",
@@ -91,7 +91,7 @@ CASES = [
         "sudo -u postgres createdb 'shopp', or correct NAME and USER of web_sites[].database",
     ),
     Case(
-        "no such database in MySQL",
+        "a missing database in MySQL",
         lambda site, host: refuses(site, "(1049, \"Unknown database 'shopp'\")", vendor="mysql"),
         "database.unknown",
         "broken",
@@ -99,7 +99,7 @@ CASES = [
         "create it on the server, or correct NAME and USER of web_sites[].database",
     ),
     Case(
-        "a host that pg_hba.conf does not have",
+        "a host that is not in pg_hba.conf",
         lambda site, host: refuses(site, 'FATAL: no pg_hba.conf entry for host "1.2.3.4", user "a", database "b"'),
         "database.refused",
         "broken",
@@ -108,7 +108,7 @@ CASES = [
         "pg_hba.conf and the log of the server; web_sites[].database",
     ),
     Case(
-        "a driver that is not there, of an alias of which nothing is known",
+        "a missing driver of an unknown alias",
         lambda site, host: (
             refuses(site, "Error loading MySQLdb module", kind="ImproperlyConfigured", alias="old"),
             site.inside.pop("database old"),
@@ -119,7 +119,7 @@ CASES = [
         "correct web_sites[].database, or install its driver",
     ),
     Case(
-        "a file that is no database",
+        "a file that is not a database",
         lambda site, host: refuses(site, "file is not a database", kind="DatabaseError", **FILE),
         "database.corrupt",
         "broken",
@@ -128,7 +128,7 @@ CASES = [
         ("file is not a database",),
     ),
     Case(
-        "nobody answers at a port of this host, which has the server",
+        "no answer at a port of this host, on which the server is installed",
         lambda site, host: (
             refuses(site, NOBODY, address="127.0.0.1:5432"),
             put(site.data, services=["postgresql.service"]),
@@ -140,7 +140,7 @@ CASES = [
         (NOBODY,),
     ),
     Case(
-        "a host without an address",
+        "a host name that cannot be resolved",
         lambda site, host: refuses(site, 'could not translate host name "db" to address: Name or service not known'),
         "database.unreachable",
         "broken",
@@ -157,7 +157,7 @@ CASES = [
         ("unable to open database file",),
     ),
     Case(
-        "a lock of another process, which nobody reads past",
+        "a lock of another process that blocks readers",
         lambda site, host: (
             lock(site, 99),
             put(site.inside, **{"failed database": {"error": "OperationalError: database is locked"}}),
@@ -172,7 +172,7 @@ CASES = [
         ),
     ),
     Case(
-        "a writer that does not end",
+        "a writer that does not finish",
         lambda site, host: lock(site, 99),
         "database.locked",
         "degraded",
@@ -180,7 +180,7 @@ CASES = [
         "wait until it ends, or kill 99",
     ),
     Case(
-        "a worker of the site that does not end",
+        "a worker of the site that does not finish",
         lambda site, host: (lock(site, 21), put(site.uwsgi, workers=[process(21, "uwsgi")])),
         "database.locked",
         "degraded",
@@ -188,7 +188,7 @@ CASES = [
         "a transaction of the site itself does not end: restart it",
     ),
     Case(
-        "a lock of somebody who is not seen",
+        "a lock of an unknown process",
         lambda site, host: (
             database(site, "OperationalError: database is locked"),
             put(site.data, openers=["sqlite3 (pid 5, root)"]),
@@ -199,7 +199,7 @@ CASES = [
         "fuser -v /srv/db/a.sqlite3 shows which processes have it open; stop the one that does not end its transaction",
     ),
     Case(
-        "a journal of root's",
+        "a journal file of root",
         lambda site, host: database(site, beside="/srv/db/a.sqlite3-journal"),
         "database.not-writable",
         "broken",
@@ -207,7 +207,7 @@ CASES = [
         "chown shop /srv/db/a.sqlite3-journal",
     ),
     Case(
-        "a directory that nobody may enter",
+        "a directory that other users cannot enter",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, blocked="/srv"),
         "database.not-writable",
         "broken",
@@ -215,7 +215,7 @@ CASES = [
         "chmod o+x /srv",
     ),
     Case(
-        "no file yet, in a directory that the site may not write",
+        "no file yet, in a directory that the site cannot write",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, folder_writable=False),
         "database.missing",
         "degraded",
@@ -223,7 +223,7 @@ CASES = [
         "allow shop to write to its directory (or web_sites[].database), then /home/x/shop/manage migrate as shop",
     ),
     Case(
-        "a table that was dropped",
+        "a dropped table",
         lambda site, host: put(site.inside, tables={"dropped": ["shop_order", "shop_cart.total", "x"], "unmade": []}),
         "database.tables",
         "degraded",
@@ -233,7 +233,7 @@ CASES = [
         ("no such table or column: shop_order",),
     ),
     Case(
-        "a table that was dropped, and a page needs it",
+        "a dropped table that a page needs",
         lambda site, host: (
             put(site.inside, tables={"dropped": ["shop_order"], "unmade": []}),
             put(site.probes[0], answer=answer(503)),
@@ -246,7 +246,7 @@ CASES = [
         "restore it from a backup, or create it again: /home/x/shop/manage sqlmigrate APP NUMBER prints how",
     ),
     Case(
-        "a model that no migration makes",
+        "a model without a migration",
         lambda site, host: put(site.inside, tables={"dropped": [], "unmade": ["shop_new"]}),
         "database.unmade",
         "advice",
@@ -254,7 +254,7 @@ CASES = [
         "/home/x/shop/manage makemigrations, then /home/x/shop/manage migrate",
     ),
     Case(
-        "migrations that contradict each other",
+        "conflicting migrations",
         lambda site, host: put(site.inside, **{"failed migrations": {"error": "NodeNotFoundError: shop.0003"}}),
         "database.migrations",
         "degraded",
@@ -262,7 +262,7 @@ CASES = [
         "/home/x/shop/manage showmigrations shows where; correct that migration",
     ),
     Case(
-        "no file yet, where one can be made",
+        "no file yet, in a writable directory",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None),
         "database.missing",
         "degraded",
@@ -271,7 +271,7 @@ CASES = [
         ("there is no file",),
     ),
     Case(
-        "no file yet, and it fails",
+        "no file yet, and pages fail",
         lambda site, host: (
             database(site, "there is no file", exists=False, file_writable=None),
             put(site.entrances[0], answer=answer(503)),
@@ -282,7 +282,7 @@ CASES = [
         "/home/x/shop/manage migrate",
     ),
     Case(
-        "no file",
+        "a missing file",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, folder_writable=None),
         "database.missing",
         "broken",
@@ -291,7 +291,7 @@ CASES = [
         ("there is no file",),
     ),
     Case(
-        "nobody answers",
+        "no answer",
         lambda site, host: put(site.inside, **{"failed database": {"error": "OperationalError: refused"}}),
         "database.unreachable",
         "broken",
@@ -300,7 +300,7 @@ CASES = [
         ("OperationalError: refused",),
     ),
     Case(
-        "it hangs",
+        "a database that hangs",
         lambda site, host: hang(site),
         "database.unreachable",
         "broken",
@@ -309,7 +309,7 @@ CASES = [
         ("the database is unreachable: no answer from postgresql at db:5432 within 4 s",),
     ),
     Case(
-        "a file that is read-only",
+        "a read-only file",
         lambda site, host: (database(site, file_writable=False), put(site, described={"/srv/db/a.sqlite3": "-r-- a"})),
         "database.not-writable",
         "broken",
@@ -318,7 +318,7 @@ CASES = [
         ("-r-- a",),
     ),
     Case(
-        "a directory that the unit's sandbox has read-only",
+        "a directory that is read-only in the unit's sandbox",
         lambda site, host: (
             database(site),
             put(site.places, read_only=["/srv/db"]),
@@ -332,7 +332,7 @@ CASES = [
         "shop.service",
     ),
     Case(
-        "a directory that is read-only",
+        "a read-only directory",
         lambda site, host: (database(site, folder_writable=False), put(site, described={"/srv/db": "dr-x db"})),
         "database.not-writable",
         "broken",
@@ -341,7 +341,7 @@ CASES = [
         ("dr-x db",),
     ),
     Case(
-        "one migration",
+        "one pending migration",
         lambda site, host: put(site.inside, migrations={"unapplied": ["shop.0002_more"]}),
         "database.migrations",
         "degraded",
@@ -350,7 +350,7 @@ CASES = [
         ("shop.0002_more",),
     ),
     Case(
-        "seven migrations, by hand, and it fails",
+        "seven pending migrations, by hand, and pages fail",
         lambda site, host: (
             put(site.inside, migrations={"unapplied": list("abcdefg")}),
             put(site, managed=False),
@@ -379,20 +379,20 @@ def test_a_project_without_a_database_is_healthy():
 
 
 @pytest.mark.parametrize("held", [Lock(99, 8, shared=True), Lock(99, 5)], ids=["of a reader", "on another file"])
-def test_a_lock_that_keeps_nobody_from_the_database_is_no_fault(held):
+def test_a_lock_that_does_not_block_the_database_is_no_fault(held):
     site, host = evidence()
     database(site)
     put(site.data, held=[held], seconds=2.6)
     assert faults_of(verdict(site, host)) == {}
 
 
-def test_what_is_not_writable_is_not_unreachable_as_well():
+def test_a_database_that_is_not_writable_is_not_reported_as_unreachable():
     site, host = evidence()
     refuses(site, "unable to open database file", **{**FILE, "folder_writable": False})
     assert set(faults_of(verdict(site, host))) == {"database.not-writable"}
 
 
-def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
+def test_a_missing_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     site, host = evidence()
     put(site.inside, tables={"dropped": ["shop_order"], "unmade": []})
     put(site.entrances[0], answer=answer(500))
@@ -401,7 +401,7 @@ def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     assert found["client.status"]["follows"] == "django" or not found["client.status"]["follows"]
 
 
-def test_a_file_that_systemd_opens_to_the_unit_alone_is_not_out_of_reach():
+def test_a_file_that_only_the_unit_can_see_is_not_reported_as_missing():
     site, host = evidence()
     database(site, "unable to open database file", exists=False, file_writable=None, blocked="/var/lib/private")
     put(site.places, own_state=True)

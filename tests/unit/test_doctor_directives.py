@@ -1,4 +1,4 @@
-"""How the doctor finds out which server serves a site, and what nginx's directives come to on the disk."""
+"""How the doctor finds the server of a site, and the files that nginx's directives refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WARNING = '2027/01/15 [warn] 7#7: conflicting server name "shop.example" on 0.0.
 
 
 def site_with(files, managed=False, said=""):
-    """(site, host) with these files in conf.d, in this order, and the way in found."""
+    """Return (site, host) with these files in conf.d, in this order, and the entrance that was found."""
     site, host = evidence()
     text = "# configuration file /etc/nginx/nginx.conf:\nhttp { include conf.d/*; }\n"
     text += "".join(f"# configuration file /etc/nginx/conf.d/{name}:\n{body}\n" for name, body in files.items())
@@ -34,7 +34,7 @@ def server(body, name="shop.example", listen="80"):
     return f"server {{ listen {listen}; server_name {name}; {body} }}"
 
 
-def test_one_server_is_in_no_conflict():
+def test_a_single_server_has_no_conflict():
     site, host = site_with({"shop.conf": server(PASS)})
     assert serving.main_server(site, host).place == "/etc/nginx/conf.d/shop.conf:1"
     assert site.directives.conflicts == []
@@ -43,11 +43,11 @@ def test_one_server_is_in_no_conflict():
 @pytest.mark.parametrize(
     ("first", "second", "ours", "main"),
     [
-        ("old.conf", "shop.conf", True, "shop.conf"),  # the second has the site's name
+        ("old.conf", "shop.conf", True, "shop.conf"),  # The second one has the site's name.
         ("shop-1.conf", "z.conf", False, "shop-1.conf"),
     ],
 )
-def test_of_two_servers_with_one_name_the_site_has_the_one_that_is_called_so(first, second, ours, main):
+def test_of_two_servers_with_the_same_name_the_file_named_after_the_site_is_its_own(first, second, ours, main):
     bodies = (OTHER, PASS) if ours else (PASS, OTHER)
     files = {first: server(bodies[0]), second: server(bodies[1])}
     site, host = site_with(files, said=WARNING)
@@ -58,20 +58,20 @@ def test_of_two_servers_with_one_name_the_site_has_the_one_that_is_called_so(fir
     assert conflict.warning == WARNING[len("2027/01/15 ") :]
 
 
-def test_a_copy_of_a_server_is_no_other_one():
+def test_a_copy_of_a_server_does_not_differ():
     site, host = site_with({"a.conf": server(PASS), "b.conf": server(PASS)})
     serving.main_server(site, host)
     assert [(one.differs, one.ours, one.live) for one in site.directives.conflicts] == [(False, False, False)]
 
 
-def test_an_ignored_server_is_live_where_somebody_listens():
+def test_an_ignored_server_is_live_if_its_application_listens():
     site, host = site_with({"shop.conf": server(PASS), "z.conf": server(OTHER)})
     put(host, listeners=[Listener("127.0.0.1:9000", 1)])
     serving.main_server(site, host)
     assert [(one.ours, one.live) for one in site.directives.conflicts] == [(False, True)]
 
 
-def test_the_same_name_at_another_port_is_in_no_conflict():
+def test_the_same_name_at_another_port_is_no_conflict():
     site, host = site_with({"a.conf": server(PASS), "b.conf": server(OTHER, listen="81")})
     serving.main_server(site, host)
     assert site.directives.conflicts == []
@@ -82,14 +82,14 @@ def test_the_same_name_at_another_port_is_in_no_conflict():
     [
         ({"a": server(PASS, "_", "80 default_server")}, False, ("a", True)),
         ({"a": server(PASS, "_")}, False, ("a", True)),
-        ({"a": server(PASS, "other.example")}, False, ("a", False)),  # the only one there is
+        ({"a": server(PASS, "other.example")}, False, ("a", False)),  # The only one.
         ({"a": server(PASS, "other.example"), "b": server("root /srv;", "_")}, False, ("a", False)),
         ({"a": server(PASS, "other.example"), "b": server(PASS, "third.example")}, False, None),
         ({"a": server("return 444;", "_", "80 default_server")}, False, None),
         ({"a": server(PASS, "_", "80 default_server")}, True, None),
     ],
 )
-def test_a_default_server_answers_for_a_name_that_none_has(files, managed, found):
+def test_a_default_server_answers_for_an_unknown_name(files, managed, found):
     site, _host = site_with(files, managed)
     got = site.directives.fallbacks.get("shop.example")
     assert (got and (got.place, got.explicit)) == (found and (f"/etc/nginx/conf.d/{found[0]}:1", found[1]))
@@ -111,18 +111,18 @@ def test_the_application_is_found_below_a_front_end(tmp_path):
     assert (site.directives.application, str(site.handler)) == ("/api/", "uwsgi_pass unix:/a;")
 
 
-def test_an_application_that_nothing_leads_to_is_named():
+def test_an_application_that_no_location_reaches_is_named():
     site = way_in("location / { try_files $uri =404; } location @a { uwsgi_pass unix:/a; }")
     assert site.directives.unreached == ["location @a in /etc/nginx/conf.d/shop.conf:1"]
     assert site.handler is None
 
 
-def test_a_variable_with_one_value_is_filled_in_and_others_stay():
+def test_a_variable_with_one_value_is_replaced_and_others_are_kept():
     assert str(way_in("set $a unix:/a; location / { uwsgi_pass $a; }").handler) == "uwsgi_pass unix:/a;"
     assert str(way_in("location / { uwsgi_pass $a; }").handler) == "uwsgi_pass $a;"
 
 
-def test_backups_and_servers_that_are_down_are_noted():
+def test_backup_servers_and_servers_that_are_down_are_noted():
     upstream = "upstream a { server unix:/a; server unix:/b backup; server unix:/c down; }\n"
     site, host = site_with({"shop.conf": upstream + server("location / { uwsgi_pass a; }")})
     look_directives.way_in(site, serving.main_server(site, host), host)
@@ -130,7 +130,7 @@ def test_backups_and_servers_that_are_down_are_noted():
     assert site.directives.down == ["unix:/c in /etc/nginx/conf.d/shop.conf:1"]
 
 
-def test_a_file_that_a_regular_expression_takes_is_found(tmp_path):
+def test_a_static_file_that_a_regular_expression_captures_is_found(tmp_path):
     (tmp_path / "a.css").write_text("")
     (tmp_path / "b.png").write_text("")
     text = f"location /static/ {{ alias {tmp_path}/; }} location ~ css$ {{ }}"
@@ -153,9 +153,9 @@ def test_a_directory_for_temporary_files_that_nginx_cannot_use_is_found(tmp_path
     put(host.nginx, workers=[], built={"http-client-body-temp-path": f"{tmp_path}/body"})
     [found] = look_directives._temporaries(site, host)
     assert (found.directive, found.path) == ("client_body_temp_path", f"{tmp_path}/body")
-    os.chmod(tmp_path, 0o777)  # noqa: S103 - what it is about
+    os.chmod(tmp_path, 0o777)  # noqa: S103 - the fault
     for folder in (tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)  # noqa: S103 - for the worker to pass
+        os.chmod(folder, 0o755)  # noqa: S103 - the worker must pass through
     put(host.nginx, built=dict.fromkeys(("http-client-body-temp-path", "http-uwsgi-temp-path"), str(tmp_path)))
     assert list(look_directives._temporaries(site, host)) == []
 
@@ -163,7 +163,7 @@ def test_a_directory_for_temporary_files_that_nginx_cannot_use_is_found(tmp_path
 @AS_ROOT
 def test_a_group_that_nginx_does_not_have_yet_is_found(tmp_path):
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)  # noqa: S103 - for the worker to pass
+        os.chmod(folder, 0o755)  # noqa: S103 - the worker must pass through
     path = tmp_path / "x.sock"
     path.write_text("")
     os.chown(path, 0, 4711)
@@ -180,7 +180,7 @@ def test_a_group_that_nginx_does_not_have_yet_is_found(tmp_path):
     assert obstacle(str(path), Identity(33, 33, (33,))).kind == "denied"
 
 
-def test_the_paths_that_are_compiled_in_are_read():
+def test_compiled_in_paths_are_read():
     said = (
         "nginx version: nginx/1.22.1\nconfigure arguments: --prefix=/usr/share/nginx --with-debug --pid-path=/run/n.pid"
     )

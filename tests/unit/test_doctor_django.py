@@ -1,4 +1,4 @@
-"""Django's settings, errors and slowness. What the doctor says of each fault, word by word."""
+"""Django's settings, errors and slow pages: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RAISED = (
 
 
 def limit(site, text):
-    """A read_timeout in the location of the site."""
+    """Add a read_timeout to the site's location."""
     site.chain[-1].block.append(dump.Directive(*text))
 
 
@@ -34,7 +34,7 @@ def silent(site, **more):
 
 def secure(site, *names):
     put(site.inside, facts={"secure": list(names)}, cookies={"trusted": False})
-    # nginx says nothing of https.
+    # nginx does not pass the scheme on.
     put(site.chain[-1], block=[given for given in site.chain[-1].block if "HTTPS" not in given.args])
 
 
@@ -67,7 +67,7 @@ CASES = [
         ("NameError: name 'x'",),
     ),
     Case(
-        "URLs that could be imported at the start",
+        "URLs that could be imported at the start, but not now",
         lambda site, host: put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": ""}}),
         "django.urls",
         "degraded",
@@ -76,7 +76,7 @@ CASES = [
         "correct ROOT_URLCONF, then restart uWSGI",
     ),
     Case(
-        "URLs that some processes have loaded before",
+        "URLs that some processes loaded earlier",
         lambda site, host: (
             put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": ""}}),
             put(site.entrances[0], answer=answer(502)),
@@ -118,7 +118,7 @@ CASES = [
         ("LANG=C in the environment of pid 20",),
     ),
     Case(
-        "a locale that is not there",
+        "a missing locale",
         lambda site, host: (locale(site, LC_ALL="de_DE.UTF-8"), put(site.inside, locale={"there": False})),
         "django.locale",
         "degraded",
@@ -142,7 +142,7 @@ CASES = [
         "web_sites[].env: {LANG: C.UTF-8}",
     ),
     Case(
-        "a mail server that refuses",
+        "a mail server that refuses connections",
         lambda site, host: mail(site, "refused", "Connection refused"),
         "django.mail",
         "degraded",
@@ -151,7 +151,7 @@ CASES = [
         ("connect to mail.example:587: Connection refused",),
     ),
     Case(
-        "a mail server that does not answer at once",
+        "a slow mail server",
         lambda site, host: mail(site, "silent", "timed out"),
         "django.mail",
         "advice",
@@ -159,7 +159,7 @@ CASES = [
         "correct web_sites[].settings.EMAIL_HOST, or start that mail server",
     ),
     Case(
-        "a warning of Django's",
+        "a warning of Django",
         lambda site, host: put(site.inside, checks={"found": [W009, {"id": "security.W004", "level": "warning"}]}),
         "django.checks",
         "advice",
@@ -168,7 +168,7 @@ CASES = [
         ("security.W009: Your SECRET_KEY has less than 50 characters",),
     ),
     Case(
-        "an error of a check of the project's own",
+        "an error of the project's own check",
         lambda site, host: put(site.inside, checks={"found": [W009, {"id": "shop.E1", "level": "error", "text": ""}]}),
         "django.checks",
         "advice",
@@ -177,7 +177,7 @@ CASES = [
         ("shop.E1: a check of the project or of a package",),
     ),
     Case(
-        "a look that ended",
+        "a look that failed",
         lambda site, host: put(site.inside, **{"failed files": {"error": "KeyError: secret", "kind": "KeyError"}}),
         "django.unexamined",
         "unknown",
@@ -185,7 +185,7 @@ CASES = [
         "the rest of the report is not affected",
     ),
     Case(
-        "a host that is refused",
+        "a refused host",
         lambda site, host: (
             settings(site, refused=["a.example", "b.example"], allowed_hosts=["x"]),
             put(site.uwsgi, log="Invalid HTTP_HOST header: 1\n  Invalid HTTP_HOST header: 2"),
@@ -203,7 +203,7 @@ CASES = [
         ),
     ),
     Case(
-        "an origin that is refused",
+        "a refused origin",
         lambda site, host: settings(site, origins=[{"origin": "https://shop.example", "sees": "http://shop.example"}]),
         "django.csrf",
         "degraded",
@@ -268,7 +268,7 @@ CASES = [
         ("DATABASES['default']",),
     ),
     Case(
-        "lines that took the development side",
+        "lines that use the development settings",
         lambda site, host: put(site.inside, facts={"debug_lines": ["shop/settings.py:9: if DEBUG:"]}),
         "django.development",
         "degraded",
@@ -284,7 +284,7 @@ CASES = [
         ("shop.settings",),
     ),
     Case(
-        "sessions in the memory of one of several processes",
+        "sessions in the memory of one process",
         lambda site, host: (
             put(
                 site.inside,
@@ -306,7 +306,7 @@ CASES = [
         ("shop.settings",),
     ),
     Case(
-        "a cache without its table",
+        "a database cache without its table",
         lambda site, host: put(site.inside, facts={"cache_tables": ["shop_cache"]}),
         "django.cache-table",
         "degraded",
@@ -319,7 +319,7 @@ CASES = [
         ("shop.settings",),
     ),
     Case(
-        "mail to nobody",
+        "mail without recipients",
         lambda site, host: put(site.inside, facts={"mail": {"port": 25, "wanted": True, "served": False}}),
         "django.mail",
         "degraded",
@@ -366,7 +366,7 @@ CASES = [
         ("shop.models.Cart.DoesNotExist: no cart",),
     ),
     Case(
-        "500 without one",
+        "500 without a traceback",
         lambda site, host: put(site.entrances[0], answer=answer(500)),
         "django.error",
         "broken",
@@ -376,7 +376,7 @@ CASES = [
         ("status 500",),
     ),
     Case(
-        "slow",
+        "a slow page",
         lambda site, host: silent(site),
         "django.slow",
         "broken",
@@ -391,7 +391,7 @@ CASES = [
         ("no complete answer within 2 s",),
     ),
     Case(
-        "slow, with a time-out of its own",
+        "a slow page with its own timeout",
         lambda site, host: (silent(site), limit(site, ("uwsgi_read_timeout", ["9s"], "n", 1))),
         "django.slow",
         "broken",
@@ -406,7 +406,7 @@ CASES = [
         ("no complete answer within 2 s",),
     ),
     Case(
-        "slow over http",
+        "a slow page over http",
         lambda site, host: (
             silent(site, speaks="http"),
             put(site, speaks="http"),
@@ -425,7 +425,7 @@ CASES = [
         ("no complete answer within 2 s",),
     ),
     Case(
-        "a request took too long",
+        "one request that took too long",
         lambda site, host: put(site, nginx_events=["upstream timed out while connecting", LATE]),
         "django.timeouts",
         "degraded",
@@ -442,7 +442,7 @@ CASES = [
         ),
     ),
     Case(
-        "two requests took too long",
+        "two requests that took too long",
         lambda site, host: put(site, nginx_events=[LATE, "upstream timed out while reading response"]),
         "django.timeouts",
         "degraded",
@@ -465,7 +465,7 @@ CASES += doctor_logs.DJANGO
         ("http://shop.example:81", "http://shop.example", ""),
     ],
 )
-def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, sees, follows):
+def test_a_missing_scheme_from_nginx_is_the_cause_of_a_refused_origin(origin, sees, follows):
     site, host = evidence()
     settings(site, origins=[{"origin": origin, "sees": sees}])
     text = DUMP.replace("uwsgi_param HTTPS $https if_not_empty;", "").replace("listen 80", "listen 443 ssl")
@@ -488,9 +488,9 @@ def test_fault_of_django_is_named(case):
     ("error", "missing"),
     [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
 )
-def test_only_an_import_can_miss_a_module(error, missing):
+def test_only_an_import_can_report_a_missing_module(error, missing):
     if isinstance(error, NameError):
-        error.name = "x"  # as Python 3.10 and newer say it
+        error.name = "x"  # As Python 3.10 and newer print it.
     assert django_look.missing_module(error) == missing
 
 
@@ -509,11 +509,11 @@ def test_only_an_import_can_miss_a_module(error, missing):
         lambda site, host: put(site.inside["facts"], secure=["SECURE_SSL_REDIRECT", "CSRF_COOKIE_SECURE"]),
     ],
     ids=[
-        *("TLS", "PROXY protocol", "an https origin is trusted", "a header is believed", "a proxy is seen"),
-        *("nginx says https", "nginx believes a proxy", "another program at 443", "localhost", "the redirect is worse"),
+        *("TLS", "PROXY protocol", "an https origin is trusted", "a header is trusted", "a proxy is in front"),
+        *("HTTPS from nginx", "nginx trusts a proxy", "another program at 443", "localhost", "a worse fault"),
     ],
 )
-def test_secure_cookies_are_right_where_anything_shows_https(change):
+def test_secure_cookies_are_no_fault_if_anything_indicates_https(change):
     site, host = evidence()
     secure(site, *SECURE)
     change(site, host)
@@ -523,15 +523,15 @@ def test_secure_cookies_are_right_where_anything_shows_https(change):
 @pytest.mark.parametrize(
     "environment",
     [{"LANG": "C.UTF-8"}, {"LANG": "C", "LC_ALL": "en_US.utf8"}, {"LANG": "C", "PYTHONUTF8": "1"}, {}],
-    ids=["UTF-8", "LC_ALL wins", "Python is told", "nothing was read"],
+    ids=["UTF-8", "LC_ALL overrides", "PYTHONUTF8", "unknown"],
 )
-def test_a_locale_with_utf_8_is_right(environment):
+def test_a_locale_with_utf_8_is_no_fault(environment):
     site, host = evidence()
     locale(site, **environment)
     assert "django.locale" not in faults_of(verdict(site, host))
 
 
-def test_checks_of_https_matter_with_https_only():
+def test_checks_about_https_only_matter_with_https():
     site, host = evidence()
     put(site.inside, checks={"found": [{"id": "security.W012", "level": "warning", "text": "x"}]})
     assert "django.checks" not in faults_of(verdict(site, host))
@@ -539,7 +539,7 @@ def test_checks_of_https_matter_with_https_only():
     assert "django.checks" in faults_of(verdict(site, host))
 
 
-def test_what_nginx_answers_with_500_by_itself_is_not_djangos():
+def test_a_500_of_nginx_itself_is_not_reported_as_djangos():
     site, host = evidence()
     put(site.entrances[0], answer=answer(500))
     text = "2027/01/15 08:00:00 [alert] 9#9: *1 4 worker_connections are not enough while connecting to upstream"

@@ -1,4 +1,4 @@
-"""The environment of a uWSGI, whose name may have been written over what /proc shows of it."""
+"""The environment of a uWSGI process, whose title may have overwritten what /proc shows of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def layout(tmp_path):
 
 @pytest.mark.parametrize("command", ["uWSGI master", "uwsgi"])
 def test_a_release_has_the_environment_of_its_file(layout, command):
-    """Also where the process still looks whole: only part of its environment may be overwritten."""
+    """Even if the environment in /proc looks complete: part of it may be overwritten."""
     user = getpass.getuser()
     unit = {
         "Id": f"uwsgi-shop@{RELEASE}.service",
@@ -45,13 +45,13 @@ def test_a_release_has_the_environment_of_its_file(layout, command):
     assert "ED" not in found
 
 
-def test_of_a_unit_that_systemd_has_forgotten_the_name_is_enough(layout):
+def test_the_name_of_a_unit_that_systemd_has_forgotten_is_enough(layout):
     unit = {"Id": f"uwsgi-shop@{RELEASE}.service"}
     found = environments.running_environment(master("uWSGI master", OVERWRITTEN), unit, layout)
     assert found == {"REQUIRED": "of the release", "KEY": "two\nlines", "NOTIFY_SOCKET": "/run/systemd/notify"}
 
 
-def test_a_foreign_uwsgi_has_what_proc_shows_until_that_is_overwritten(layout, tmp_path):
+def test_a_foreign_uwsgi_has_the_environment_in_proc_unless_it_is_overwritten(layout, tmp_path):
     (tmp_path / "env").write_text("REQUIRED=changed since\n")
     unit = {"Id": "uwsgi.service", "EnvironmentFiles": f"{tmp_path}/env (ignore_errors=no)"}
     assert environments.running_environment(master("uwsgi", INTACT), unit, layout) == INTACT
@@ -59,11 +59,11 @@ def test_a_foreign_uwsgi_has_what_proc_shows_until_that_is_overwritten(layout, t
     assert found == {**OVERWRITTEN, "REQUIRED": "changed since"}
 
 
-def test_a_foreign_uwsgi_without_a_unit_has_what_proc_shows(layout):
+def test_a_foreign_uwsgi_without_a_unit_has_the_environment_in_proc(layout):
     assert environments.running_environment(master("uWSGI master", OVERWRITTEN), {}, layout) == OVERWRITTEN
 
 
-def test_what_systemd_would_give_a_unit(tmp_path):
+def test_environment_that_systemd_would_give_a_unit(tmp_path):
     path = tmp_path / "env"
     path.write_text('# A=1\n; B=2\nC=c d\nD=\'e f\'\nE="g \\\\ h"\nno line\nF=\nG="i\nj=k"\n')
     unit = {"Environment": 'X=1 "Y=2 3" Z="a\\"b" word', "EnvironmentFiles": f"{path} (ignore_errors=no)"}

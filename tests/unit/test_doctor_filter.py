@@ -1,4 +1,4 @@
-"""How the packet filter is read, and what becomes of a visitor's first packet."""
+"""How the packet filter is read, and what it does with a visitor's first packet."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ACCEPT, DROP = {"accept": None}, {"drop": None}
         (["-A INPUT -g own", "-A INPUT -j ACCEPT"], True),
         (["-A INPUT -p tcp --tcp-flags FIN,SYN,RST,ACK SYN --dport 80 -j ACCEPT"], False),
         (["-A INPUT -p tcp ! --syn -j DROP", "-A INPUT -j ACCEPT"], False),
-        (["-A INPUT -m string --string x --algo bm -j ACCEPT"], False),  # nobody knows: no accusation
+        (["-A INPUT -m string --string x --algo bm -j ACCEPT"], False),  # Unknown, so nothing is reported.
         (["-A INPUT -j NFQUEUE --queue-num 1"], False),
         (["-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT"], True),
     ],
@@ -73,7 +73,7 @@ def test_what_iptables_does_with_a_visitor(rules, dropped):
     assert told(iptables(*rules)).dropped is dropped
 
 
-def test_a_drop_that_holds_for_some_or_perhaps_is_nobodys_fault():
+def test_a_drop_for_some_visitors_or_with_an_unknown_match_is_not_reported():
     for rule in (
         "-s 203.0.113.5/32",
         "-m set --match-set f2b src",
@@ -83,38 +83,38 @@ def test_a_drop_that_holds_for_some_or_perhaps_is_nobodys_fault():
         assert told(iptables(f"-A INPUT {rule} -j DROP", policy="ACCEPT")).dropped_in is None, rule
 
 
-def test_a_rule_about_everybody_but_some_drops_most():
+def test_a_drop_for_all_but_some_addresses_is_reported():
     found = told(iptables("-A INPUT ! -s 203.0.113.0/24 -p tcp --dport 80 -j DROP", policy="ACCEPT"))
     assert found.dropped
     assert found.limited == [found.rule]
 
 
-def test_who_is_let_in_from_somewhere_is_remembered():
+def test_a_rule_that_accepts_some_addresses_is_remembered():
     found = told(iptables("-A INPUT -s 203.0.113.0/24 -p tcp --dport 80 -j ACCEPT"))
     assert found.dropped
     assert found.rule is None
     assert [rule.text for rule in found.limited] == ["-A INPUT -s 203.0.113.0/24 -p tcp --dport 80 -j ACCEPT"]
 
 
-def test_a_port_that_is_redirected_is_looked_up_as_the_other_one():
+def test_a_redirected_port_is_looked_up_as_its_target():
     nat = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080\nCOMMIT"
     assert not told(iptables("-A INPUT -p tcp --dport 8080 -j ACCEPT", more=nat)).dropped
     assert told(iptables("-A INPUT -p tcp --dport 80 -j ACCEPT", more=nat)).dropped
 
 
-def test_what_is_handed_on_to_another_host_is_not_dropped_here():
+def test_a_packet_forwarded_to_another_host_is_not_dropped():
     nat = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.9\nCOMMIT"
     found = told(iptables(more=nat))
     assert (found.dropped, found.away) == (False, True)
 
 
-def test_chains_that_go_round_end():
+def test_chains_that_jump_in_a_circle_end():
     found = told(iptables("-A INPUT -j own", "-A own -j own"))
     assert not found.dropped
     assert found.doubts
 
 
-def test_answers_that_are_dropped_are_seen():
+def test_dropped_answers_are_found():
     text = "*filter\n:OUTPUT DROP [0:0]\n-A OUTPUT -o lo -j ACCEPT\n{}COMMIT"
     closed, opened = (text.format(rule) for rule in ("", "-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n"))
     for given, dropped in ((closed, True), (opened, False)):
@@ -130,7 +130,7 @@ def test_answers_that_are_dropped_are_seen():
         ([[match(DPORT, 80), ACCEPT]], False),
         ([[match(DPORT, {"set": [22, {"range": [79, 81]}]}), {"counter": {}}, ACCEPT]], False),
         ([[match(DPORT, "@web"), ACCEPT]], False),
-        ([[match(DPORT, "@nobody"), ACCEPT]], False),  # nobody knows: no accusation
+        ([[match(DPORT, "@nobody"), ACCEPT]], False),  # Unknown, so nothing is reported.
         ([[match(STATE, ["established", "related"], "in"), ACCEPT]], True),
         ([[match(IIF, "lo"), ACCEPT]], True),
         ([[match(IIF, "lo", "!="), match(DPORT, 80), ACCEPT]], False),
@@ -157,18 +157,18 @@ def test_what_nft_does_with_a_visitor(rules, dropped):
     assert told(nft(*rules, more=more)).dropped is dropped
 
 
-def test_nft_shows_its_rule_with_its_words_and_its_handle():
+def test_a_rule_of_nft_has_its_text_and_its_handle():
     found = told(nft([match(DPORT, 80), {"reject": {"type": "icmpx"}}], policy="accept"))
     assert (found.rule.text, found.rule.handle, found.dropped_in.name) == ("tcp dport 80 drop", 1, "in")
 
 
 @pytest.mark.parametrize("rate", [{"limit": {"rate": 9, "inv": True}}, {"ct count": {"val": 9, "inv": True}}])
-def test_who_comes_too_often_is_nobody_in_particular(rate):
+def test_a_rate_limit_is_not_a_drop(rate):
     assert told(nft([rate, DROP], policy="accept")).dropped_in is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"nftables": 1}', "Error: no"])
-def test_what_is_no_ruleset_is_refused(text):
+def test_an_invalid_ruleset_is_refused(text):
     with pytest.raises(ValueError, match=r"nftables|Expecting"):
         filter_nft.chains(text)
 
@@ -183,7 +183,7 @@ def test_the_outer_interface_is_that_of_the_default_route():
 
 
 def asked(monkeypatch, said):
-    """The filter of a host where these programs say this."""
+    """Return the filter of a host on which these programs have this output."""
     monkeypatch.setattr(look_filter.ask, "installed", lambda name: name in said)
     monkeypatch.setattr(look_filter, "_BINDINGS", ())
     monkeypatch.setattr(look_filter, "read_or_empty", lambda path: "filter" if "names" in path else "")
@@ -195,13 +195,13 @@ SAVED = "# by iptables-save (nf_tables)\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
 RULESET = {"nftables": [{"chain": {"family": "ip", "table": name, "name": "INPUT"}} for name in ("filter", "own")]}
 
 
-def test_a_table_of_iptables_is_told_by_iptables_alone(monkeypatch):
+def test_tables_of_iptables_are_not_read_again_from_nft(monkeypatch):
     said = {"nft": Ran(0, json.dumps(RULESET)), "iptables-save": Ran(0, SAVED)}
     found = asked(monkeypatch, said)
     assert [(chain.tool, chain.table) for chain in found.chains] == [("iptables", "filter"), ("nft", "own")]
 
 
-def test_old_tables_count_beside_new_ones_and_no_table_twice(monkeypatch):
+def test_legacy_tables_are_read_in_addition_and_no_table_twice(monkeypatch):
     old = SAVED.replace("(nf_tables)", "")
     both = {"iptables-save": Ran(0, SAVED), "iptables-legacy-save": Ran(0, old)}
     assert [chain.tool for chain in asked(monkeypatch, both).chains] == ["iptables", "iptables-legacy"]
@@ -209,7 +209,7 @@ def test_old_tables_count_beside_new_ones_and_no_table_twice(monkeypatch):
     assert [chain.tool for chain in asked(monkeypatch, same).chains] == ["iptables-legacy"]
 
 
-def test_why_nobody_knows_is_said(monkeypatch):
+def test_an_unreadable_filter_is_reported_with_its_reason(monkeypatch):
     assert asked(monkeypatch, {}).unasked == "neither nft nor iptables is installed"
     assert asked(monkeypatch, {"nft": Ran(1, err="Operation not permitted")}).unasked == "nft: Operation not permitted"
     assert "not understood" in asked(monkeypatch, {"nft": Ran(0, "x")}).unasked

@@ -1,4 +1,4 @@
-"""Whether firewalld lets the site's ports in. What the doctor says of each fault, word by word."""
+"""Whether firewalld allows the site's ports: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from doctor_evidence import Case, check, evidence, faults_of, hop_of, process, p
 
 
 def filtered(*rules, policy="ACCEPT"):
-    """A change: iptables has these rules in the chain INPUT, and firewalld is not there."""
+    """Return a change: iptables has these rules in the chain INPUT, and firewalld is not installed."""
 
     def change(site, host):
         text = "\n".join(["*filter", f":INPUT {policy} [0:0]", *(f"-A INPUT {rule}" for rule in rules), "COMMIT"])
@@ -110,7 +110,7 @@ CASES = [
         ("iptables, table filter, chain INPUT: -A INPUT -p tcp --dport 80 -j DROP",),
     ),
     Case(
-        "iptables lets an office in",
+        "iptables accepts the addresses of an office",
         filtered("-i lo -j ACCEPT", "-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"),
         "firewalld.limited",
         "advice",
@@ -145,13 +145,13 @@ def reported(change):
     ],
     ids=["a private network", "some addresses for all ports"],
 )
-def test_who_lets_some_in_is_not_called_broken(rules):
+def test_a_filter_that_accepts_some_addresses_is_unknown_not_broken(rules):
     report = reported(filtered(*rules, policy="DROP"))
     assert faults_of(report)["firewalld.limited"]["status"] == "unknown"
     assert report["status"] == "unknown"
 
 
-def test_a_site_behind_a_tunnel_is_not_called_broken():
+def test_a_site_behind_a_tunnel_is_not_broken():
     def change(site, host):
         filtered(policy="DROP")(site, host)
         host.table[70] = process(70, "cloudflared tunnel run")
@@ -159,13 +159,13 @@ def test_a_site_behind_a_tunnel_is_not_called_broken():
     assert faults_of(reported(change))["firewalld.limited"]["status"] == "unknown"
 
 
-def test_an_office_leaves_the_status_as_it_was():
+def test_a_rule_for_the_addresses_of_an_office_does_not_change_the_status():
     report = reported(filtered("-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"))
     assert report["status"] == "ok"
     assert hop_of(report, "firewalld")["status"] == "ok"
 
 
-def test_what_was_answered_to_the_controller_is_dropped_by_nobody():
+def test_a_port_that_answered_the_controller_is_not_reported_as_dropped():
     def change(site, host):
         filtered("-p tcp --dport 80 -j DROP")(site, host)
         site.visitors.visits = [Visit("shop.example", "192.0.2.1", 80, False, 200)]
@@ -175,7 +175,7 @@ def test_what_was_answered_to_the_controller_is_dropped_by_nobody():
     assert "80/tcp answered the controller" in hop_of(report, "firewalld")["evidence"]
 
 
-def test_http_that_is_dropped_beside_open_https_hurts_less():
+def test_dropped_http_with_open_https_is_only_degraded():
     def change(site, host):
         filtered("-p tcp --dport 80 -j DROP")(site, host)
         site.entrances.append(dataclasses.replace(site.entrances[0], port=443, tls=True))
@@ -183,7 +183,7 @@ def test_http_that_is_dropped_beside_open_https_hurts_less():
     assert faults_of(reported(change))["firewalld.dropped"]["status"] == "degraded"
 
 
-def test_another_port_than_the_usual_ones_may_be_dropped():
+def test_a_dropped_unusual_port_is_not_reported():
     def change(site, host):
         filtered("-p tcp --dport 8080 -j DROP")(site, host)
         site.entrances.append(dataclasses.replace(site.entrances[0], port=8080))
@@ -198,10 +198,10 @@ def test_another_port_than_the_usual_ones_may_be_dropped():
         (["-p tcp --dport 22 -j ACCEPT"], "iptables -I INPUT -p tcp --dport 80 -j ACCEPT, then keep it"),
     ],
 )
-def test_the_fix_is_of_the_program_that_made_the_rules(rules, fix):
+def test_the_fix_uses_the_program_that_made_the_rules(rules, fix):
     found = faults_of(reported(filtered(*rules, policy="DROP")))
     if "ufw" in fix:
-        assert "firewalld.dropped" not in found, "a chain that nobody knows is a doubt"
+        assert "firewalld.dropped" not in found, "an unknown chain makes the result uncertain"
         change = filtered(*rules, policy="DROP")
 
         def with_chain(site, host):
@@ -212,7 +212,7 @@ def test_the_fix_is_of_the_program_that_made_the_rules(rules, fix):
     assert found["firewalld.dropped"]["fix"].startswith(fix)
 
 
-def test_where_firewalld_runs_its_own_table_is_its_zones_business():
+def test_firewallds_own_table_is_not_reported():
     def change(site, host):
         chain = Chain("nft", "inet", "firewalld", "filter_INPUT", "input", 10, rules=[Rule("reject", (), "drop")])
         put(host, packet_filter=PacketFilter(["eth0"], [chain], ["nft"]))
@@ -231,5 +231,5 @@ def test_where_firewalld_runs_its_own_table_is_its_zones_business():
         'rule service name="http" accept limit value="1/m"',
     ],
 )
-def test_a_rich_rule_that_refuses_some_or_something_else_closes_nothing(rule):
+def test_a_rich_rule_about_some_addresses_or_other_ports_closes_nothing(rule):
     assert "firewalld.closed" not in faults_of(reported(lambda site, host: put(host.firewall, rules=[rule])))

@@ -1,4 +1,4 @@
-"""A fix is for the host that has the fault."""
+"""A fix applies to the kind of host that has the fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import 
 from doctor_evidence import evidence, hop_of, put
 
 CASES = [case for hop in HOPS for case in importlib.import_module(f"test_doctor_{hop}").CASES]
-# What only this collection makes: units of workers and timers, a certificate that stands in.
+# Only this collection makes these: units of workers and timers, a placeholder certificate.
 OURS = ("background.", "nginx.certificate-placeholder")
 OF_EVERYBODY = [case for case in CASES if not case.fault.startswith(OURS)]
 
@@ -32,13 +32,13 @@ OF_EVERYBODY = [case for case in CASES if not case.fault.startswith(OURS)]
         ("web_sites[].tls: {acme: {}}; by hand: certbot --nginx", "web_sites[].tls: {acme: {}}", "certbot --nginx"),
     ],
 )
-def test_a_fix_has_a_half_for_each_kind_of_host(text, managed, by_hand):
+def test_a_fix_has_a_part_for_each_kind_of_host(text, managed, by_hand):
     assert fixes.fix_for(text, managed=True) == managed
     assert fixes.fix_for(text, managed=False) == by_hand
 
 
 @pytest.mark.parametrize("case", OF_EVERYBODY, ids=lambda case: f"{case.fault}: {case.title}")
-def test_nobody_is_sent_to_an_inventory_on_a_host_that_was_made_by_hand(case):
+def test_fixes_on_a_host_set_up_by_hand_do_not_mention_the_inventory(case):
     site, host = evidence()
     case.change(site, host)
     put(site, managed=False)
@@ -49,7 +49,7 @@ def test_nobody_is_sent_to_an_inventory_on_a_host_that_was_made_by_hand(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}: {case.title}")
-def test_what_follows_from_a_hop_follows_from_one_that_is_not_ok(case):
+def test_a_consequence_names_a_hop_that_has_a_fault(case):
     site, host = evidence()
     case.change(site, host)
     report = verdict(site, host)

@@ -1,4 +1,4 @@
-"""What is found out on a host that somebody set up by hand: halted processes, refused units, cookies, exceptions."""
+"""What the doctor finds on a host set up by hand: stopped processes, refused units, cookies, exceptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
 from doctor_evidence import evidence, process, put
 
 
-def test_a_process_that_a_signal_halts_is_found():
+def test_a_process_stopped_by_a_signal_is_found():
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as sleeping:
         try:
             assert look_servers.halted([process(sleeping.pid, "x")]) == []
@@ -42,7 +42,7 @@ def test_the_command_of_a_unit_that_systemd_refuses_is_read_from_its_file(tmp_pa
     assert (unit["User"], unit["WorkingDirectory"]) == ("shop", "/srv")
 
 
-def test_a_masked_unit_has_the_name_of_the_site_s_directory():
+def test_a_masked_unit_is_found_by_the_name_of_the_sites_directory():
     site, _host = evidence()
     put(site.uwsgi.options, files=["/srv/nosuchsite/uwsgi.ini"])
     assert look_servers._masked(site) == ""
@@ -58,12 +58,12 @@ def test_a_masked_unit_has_the_name_of_the_site_s_directory():
         (None, "op.example", ["CSRF_COOKIE_DOMAIN"]),
     ],
 )
-def test_cookies_of_another_domain(session, csrf, found):
+def test_cookies_for_another_domain(session, csrf, found):
     settings = SimpleNamespace(SESSION_COOKIE_DOMAIN=session, CSRF_COOKIE_DOMAIN=csrf)
     assert django_advice.foreign_cookies(settings, ["shop.example"]) == found
 
 
-def test_an_exception_of_logging_is_told_with_what_it_came_of():
+def test_an_exception_in_logging_is_shown_with_its_original_one():
     error = ValueError("Unable to configure handler 'f'")
     error.__cause__ = PermissionError(13, "Permission denied", "/var/log/a.log")
     told = (
@@ -73,5 +73,5 @@ def test_an_exception_of_logging_is_told_with_what_it_came_of():
     assert django_look.with_cause(KeyError("A")) == "KeyError: 'A'"
 
 
-def test_the_place_of_a_syntax_error_is_where_it_stands():
+def test_the_place_of_a_syntax_error_is_the_line_with_the_error():
     assert django_look.where(SyntaxError("no", ("/srv/shop/settings.py", 7, 1, "="))) == "/srv/shop/settings.py:7"

@@ -1,4 +1,4 @@
-"""Disks and the clock. What the doctor says of each fault, word by word."""
+"""Disks and the clock: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from doctor_evidence import NOW, Case, check, put
 
 CASES = [
     Case(
-        "a disk without room",
+        "a full disk",
         lambda site, host: put(site, full=["/var: 0 KiB of 9 MiB free, 1 of 2 inodes free"]),
         "host.disk-full",
         "broken",
@@ -17,7 +17,7 @@ CASES = [
         ("/var: 0 KiB of 9 MiB free, 1 of 2 inodes free",),
     ),
     Case(
-        "a file system without inodes",
+        "a file system without free inodes",
         lambda site, host: put(site, full=["/var: 900 KiB of 9 MiB free, 0 of 40 inodes free"]),
         "host.disk-full",
         "broken",
@@ -25,7 +25,7 @@ CASES = [
         "remove files: du --inodes -x /var | sort -n | tail shows which directory contains the most",
     ),
     Case(
-        "a file system that is read-only",
+        "a read-only file system",
         lambda site, host: put(site, read_only={"/var": "/var/lib/sites/shop"}),
         "host.read-only",
         "broken",

@@ -1,4 +1,4 @@
-"""As whom the doctor loads an application: what a site's user wrote never runs as root for it."""
+"""Which user the doctor loads an application as: code of a site never runs as root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def process(pid, who):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Who was asked to load the application, time after time."""
+    """Return the users that loaded the application, in order."""
     found = []
     monkeypatch.setattr(look_inside.ask, "run", lambda *_given, who, **_more: found.append(who) or Ran(0, ""))
     return found
@@ -32,9 +32,9 @@ def asked(monkeypatch):
 @pytest.mark.parametrize(
     ("user", "says"), [("root", "as root"), ("0", "as root"), ("nobody-of-that-name", "no user"), ("", "no user")]
 )
-def test_what_does_not_run_is_not_loaded_as_root(asked, user, says):
+def test_a_stopped_application_is_not_loaded_as_root_or_an_unknown_user(asked, user, says):
     site, _host = evidence()
-    # The ini of a user may say `uid = root`, and a unit may name a user who is gone.
+    # The ini of a user may say `uid = root`, and a unit may name a user that no longer exists.
     put(site.uwsgi, master=None, workers=[], user=user, command=["uwsgi"])
     put(site.uwsgi, options=Options(values={"module": ["shop.wsgi"]}))
     look_inside.look_inside(site, None)
@@ -43,7 +43,7 @@ def test_what_does_not_run_is_not_loaded_as_root(asked, user, says):
     assert says in ladder.climb(site, lambda _status: True)[0].cause
 
 
-def test_what_does_not_run_is_loaded_as_its_user(asked):
+def test_a_stopped_application_is_loaded_as_its_user(asked):
     site, _host = evidence()
     put(site.uwsgi, master=None, workers=[], user=str(os.getuid() or "nobody"))
     put(site.uwsgi, options=Options(values={"module": ["shop.wsgi"]}))
@@ -64,7 +64,7 @@ def test_what_does_not_run_is_loaded_as_its_user(asked):
         ("root", 0, "nobody-of-that-name", "root"),
     ],
 )
-def test_an_ini_says_no_other_user_than_its_own(tmp_path, starts, owner, uid, wanted):
+def test_the_ini_of_a_user_cannot_name_another_user(tmp_path, starts, owner, uid, wanted):
     ini = tmp_path / "shop.ini"
     ini.write_text(f"[uwsgi]\nuid = {uid}\n")
     os.chown(ini, owner, 0)
@@ -77,7 +77,7 @@ def test_an_ini_says_no_other_user_than_its_own(tmp_path, starts, owner, uid, wa
     ("master", "workers", "wanted"),
     [(SHOP, [SHOP], SHOP), (ROOT, [SHOP], SHOP), (ROOT, [ROOT], ROOT), (ROOT, [], ROOT)],
 )
-def test_what_runs_is_loaded_as_its_workers_run(master, workers, wanted):
+def test_a_running_application_is_loaded_as_its_workers(master, workers, wanted):
     site, _host = evidence()
     put(site.uwsgi, master=process(1, master), workers=[process(2 + number, who) for number, who in enumerate(workers)])
     assert look_uwsgi.loads_as(site.uwsgi) == (wanted, "")

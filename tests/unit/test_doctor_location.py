@@ -1,4 +1,4 @@
-"""What nginx does with a request. What the doctor says of each fault, word by word."""
+"""What nginx does with a request: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answer_with(site, text):
 
 
 def served(site, host, text, *files, outside=""):
-    """A server with this text answers; `files` are those of the disk, directories with a slash at their end."""
+    """Serve the site with this server; `files` are those on the disk, with a slash at the end of directories."""
     lines = f"# configuration file /n:\nhttp {{ {outside} server {{ server_name shop.example; {text} }} }}\n"
     put(host.nginx, config=dump.parse(lines))
     [server] = match.servers(host.nginx.config)
@@ -49,7 +49,7 @@ CASES = [
         ("location / { in /n:1",),
     ),
     Case(
-        "files",
+        "static files",
         lambda site, host: answer_with(site, "location / { root /srv; }"),
         "location.no-pass",
         "broken",
@@ -67,7 +67,7 @@ CASES = [
         (),
     ),
     Case(
-        "an upload over the default",
+        "an upload above the default limit",
         lambda site, host: put(site, nginx_events=["x", LARGE]),
         "location.body-size",
         "degraded",
@@ -84,7 +84,7 @@ CASES = [
         ),
     ),
     Case(
-        "an upload over a limit",
+        "an upload above a configured limit",
         lambda site, host: (
             answer_with(site, "client_max_body_size 1k; location / { uwsgi_pass a; " + PARAMS + " }"),
             put(site, nginx_events=["client intended to send too large body"]),
@@ -130,7 +130,7 @@ CASES = [
         ("/ -> 403 by location / in /n:1; / -> uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
-        "one path alone",
+        "only one path",
         lambda site, host: served(site, host, f"location = / {{ {PASS} }}"),
         "location.no-pass",
         "broken",
@@ -139,7 +139,7 @@ CASES = [
         ("/other -> 404 by server in /n:1", "uwsgi_pass unix:/a; in /n:1"),
     ),
     Case(
-        "a front end without its file",
+        "a front end with a missing file",
         lambda site, host: served(site, host, f"root /srv; location /api/ {{ {PASS} }}", "/srv/"),
         "location.front",
         "broken",
@@ -148,7 +148,7 @@ CASES = [
         ("/ -> 403 by server in /n:1; /api/ -> uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
-        "a front end that is closed",
+        "a front end that nginx cannot read",
         lambda site, host: (
             served(site, host, f"root /srv; location /api/ {{ {PASS} }}", "/srv/", "/srv/index.html"),
             put(site.directives, obstacle=denied("/srv", 0o700, True)),
@@ -160,7 +160,7 @@ CASES = [
         ("/ -> the file /srv/index.html; /api/ -> uwsgi_pass unix:/a; in /n:1", "evidence of /srv"),
     ),
     Case(
-        "a path below alone",
+        "only a path below the root",
         lambda site, host: served(site, host, f"location /app/ {{ {PASS} }}"),
         "location.no-pass",
         "broken",
@@ -182,7 +182,7 @@ CASES = [
         ("uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
-        "a param that replaces all",
+        "a param that replaces all others",
         lambda site, host: served(site, host, f"{PARAMS} location / {{ uwsgi_pass unix:/a; uwsgi_param A b; }}"),
         "location.params",
         "broken",
@@ -214,7 +214,7 @@ CASES = [
         ),
     ),
     Case(
-        "a proxy_pass that does not say the name",
+        "a proxy_pass that does not pass the name",
         lambda site, host: (
             served(site, host, "location / { proxy_pass http://127.0.0.1:8000; }"),
             put(site.entrances[0], answer=answer(400)),
@@ -253,7 +253,7 @@ CASES = [
         ("proxy_pass http://127.0.0.1:8000; in /n:1", "Host: 127.0.0.1:8000"),
     ),
     Case(
-        "a URI that doubles the slash",
+        "a URI with a double slash",
         lambda site, host: served(
             site,
             host,
@@ -283,7 +283,7 @@ CASES = [
         ("uwsgi_pass $to; in /n:1", "map $host $to in /n:1"),
     ),
     Case(
-        "every server down",
+        "all servers down",
         lambda site, host: (
             served(
                 site, host, f"location / {{ {PARAMS} uwsgi_pass a; }}", outside="upstream a { server unix:/a down; }"
@@ -297,7 +297,7 @@ CASES = [
         ("server unix:/a in /n:2",),
     ),
     Case(
-        "a name that nobody resolves",
+        "a name without a resolver",
         lambda site, host: put(
             site, nginx_events=["x", "app.example could not be resolved (3: Host not found), client"]
         ),
@@ -347,7 +347,7 @@ CASES = [
         ('limiting connections by zone "a"',),
     ),
     Case(
-        "small room for headers",
+        "small buffers for headers",
         lambda site, host: (
             served(site, host, f"large_client_header_buffers 4 1k; location / {{ {PASS} }}"),
             put(site.directives, large_header=400),

@@ -1,4 +1,4 @@
-"""Who holds locks of SQLite, and for how long, from the text of /proc/locks and from a lock that is really held."""
+"""Which process holds a lock of SQLite and for how long, from /proc/locks and with a real lock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOLD = (
 )
 
 
-def test_the_locks_of_sqlite_are_told_from_others():
+def test_locks_of_sqlite_are_distinguished_from_others():
     found = look_locks.sqlite_locks(TEXT)
     assert found == [Lock(11, 7), Lock(12, 7), Lock(13, 7, shared=True), Lock(14, 8), Lock(-1, 9)]
     assert look_locks.sqlite_locks("") == []
@@ -45,7 +45,7 @@ def test_the_locks_of_sqlite_are_told_from_others():
 
 @pytest.fixture
 def holder(tmp_path):
-    """A process that holds a lock on a database, and the site that has it."""
+    """A process that holds a lock on a database, and the site with this database."""
     file = tmp_path / "a.sqlite3"
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE a (b)")
@@ -58,7 +58,7 @@ def holder(tmp_path):
     held.communicate()
 
 
-def test_a_lock_that_lasts_is_found_with_its_holder(holder):
+def test_a_lasting_lock_is_found_with_its_holder(holder):
     held, site, host = holder
     put(site.inside, **{"failed database": {"error": "OperationalError: database is locked"}})
     look_locks.watch_locks(site, most=0.7)
@@ -72,7 +72,7 @@ def test_a_lock_that_lasts_is_found_with_its_holder(holder):
     assert site.data.holders[held.pid].startswith(f"python3 import.py (pid {held.pid}, ")
 
 
-def test_where_no_lock_is_seen_whoever_has_the_file_open_is_named(holder, monkeypatch):
+def test_if_no_lock_is_visible_the_processes_with_the_open_file_are_named(holder, monkeypatch):
     held, site, host = holder
     put(site.inside, **{"failed database": {"error": "OperationalError: database is locked"}})
     monkeypatch.setattr(look_locks, "LOCKS", "/nowhere")
@@ -80,12 +80,12 @@ def test_where_no_lock_is_seen_whoever_has_the_file_open_is_named(holder, monkey
     look_locks.watch_locks(site)
     look_locks.name_holders(site, host)
     assert (site.data.held, len(site.data.openers)) == ([], 1)
-    site.uwsgi.workers = [host.table[held.pid]]  # the site itself is not who locks it out
+    site.uwsgi.workers = [host.table[held.pid]]  # The site itself is not reported.
     look_locks.name_holders(site, host)
     assert site.data.openers == []
 
 
-def test_locks_on_other_files_keep_nobody_waiting(holder):
+def test_locks_on_other_files_are_ignored(holder):
     _held, site, host = holder
     put(site.inside["database"], inodes=[1])
     started = time.monotonic()
@@ -95,7 +95,7 @@ def test_locks_on_other_files_keep_nobody_waiting(holder):
     assert site.data.held == []
 
 
-def test_a_lock_that_comes_and_goes_is_none(monkeypatch):
+def test_a_short_lock_is_ignored(monkeypatch):
     site, _host = evidence()
     put(site.inside["database"], inodes=[7])
     texts = iter([TEXT, TEXT, "", TEXT])
@@ -105,7 +105,7 @@ def test_a_lock_that_comes_and_goes_is_none(monkeypatch):
     assert site.data.held == []
 
 
-def test_the_database_servers_of_a_host_are_found(tmp_path, monkeypatch):
+def test_database_servers_of_the_host_are_found(tmp_path, monkeypatch):
     site, host = evidence()
     (tmp_path / "mariadb.service").touch()
     monkeypatch.setattr(look_locks, "UNIT_FOLDERS", (str(tmp_path), "/nowhere"))

@@ -1,4 +1,4 @@
-"""What is read from logs: lines of access logs, nginx's errors, the last start of a unit; pages and their files."""
+"""What the doctor reads in logs: access logs, nginx's errors, the last start of a unit; and pages with their files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WHEN = calendar.timegm((2027, 1, 15, 7, 0, 1, 0, 0, 0))
     [
         (LINE.format("/a?password=x", 500, "curl"), access_log.COMBINED, Visit(WHEN, "GET", "/a", 500)),
         (LINE.format("/", 200, "pyweb.stack"), access_log.COMBINED, Visit(WHEN, "GET", "/", 200, own=True)),
-        # A format that begins as combined does, with fields of its own behind.
+        # A format that begins with combined and has more fields.
         (LINE.format("/", 200, "x") + " 0.1 -", access_log.COMBINED, Visit(WHEN, "GET", "/", 200)),
         (LINE.format("http://shop.example/a/b", 200, "x"), access_log.COMBINED, Visit(WHEN, "GET", "/a/b", 200)),
         (
@@ -64,7 +64,7 @@ def test_line_of_an_access_log_is_read(line, log_format, found):
     assert access_log.visits(line, log_format) == ([found] if found else [])
 
 
-def test_format_with_a_host_tells_whose_line_it_is():
+def test_format_with_a_host_shows_the_site_of_a_line():
     log_format = "$host " + access_log.COMBINED
     lines = "\n".join([f"shop.example {LINE.format('/a', 200, 'x')}", f"other.example {LINE.format('/b', 200, 'x')}"])
     assert access_log.names_hosts(log_format)
@@ -72,7 +72,7 @@ def test_format_with_a_host_tells_whose_line_it_is():
     assert [visit.path for visit in access_log.visits(lines, log_format, ["shop.example"])] == ["/a"]
 
 
-def test_a_line_that_somebody_made_endless_is_read_in_no_time():
+def test_a_very_long_line_is_read_quickly():
     began = time.monotonic()
     assert access_log.visits('1 - - [x] "' + "GET " * 500_000, access_log.COMBINED) == []
     assert access_log.uwsgi_visits("[pid: 1|app: " * 100_000) == []
@@ -94,7 +94,7 @@ def test_requests_in_the_log_of_another_server_are_read():
     assert access_log.own_visits(log, 7.0) == [Visit(7.0, "GET", "/boom/", 500)]
 
 
-# --- what of it counts ---
+# --- lines that count ---
 
 
 def failing(*lines):
@@ -115,17 +115,17 @@ def failing(*lines):
         (["404 /a", "400 /"], []),
     ],
 )
-def test_page_fails_as_long_as_nothing_says_that_it_is_over(lines, found):
+def test_page_fails_until_something_shows_that_it_works_again(lines, found):
     assert failing(*lines) == found
 
 
-def test_failure_of_more_than_a_day_ago_does_not_count():
+def test_failures_older_than_a_day_are_ignored():
     site, _host = evidence()
     site.logs.visits = [Visit(START + 1, "GET", "/a", 500), Visit(START + 90000, "GET", "/", 200)]
     assert visited.failing(site, (500,), START) == []
 
 
-def test_nothing_is_said_of_pages_while_nobody_answers():
+def test_failed_pages_are_not_reported_while_the_site_does_not_answer():
     site, host = evidence()
     doctor_logs.visited(site, "500 /a", "502 /b")
     put(site.probes[0], answer=None, failure="no")
@@ -142,7 +142,7 @@ def test_two_exceptions_are_two_faults():
     assert any("/x/ (1 x 500): django.db.utils.OperationalError: database is locked" in cause for cause in causes)
 
 
-def test_500_follows_from_a_database_that_has_a_fault():
+def test_500_is_a_consequence_of_a_database_fault():
     site, host = evidence()
     doctor_logs.visited(site, "500 /db/")
     site.inside["migrations"] = {"unapplied": ["shop.0002"]}
@@ -151,7 +151,7 @@ def test_500_follows_from_a_database_that_has_a_fault():
     assert set(roots(report)) == {"database.migrations"}
 
 
-def test_reload_of_nginx_ends_what_only_it_can_know():
+def test_reload_of_nginx_ends_faults_that_only_nginx_reports():
     site, host = evidence()
     doctor_logs.visited(site, "500 /a")
     site.logs.nginx_since = START + 500
@@ -172,13 +172,13 @@ def test_reload_of_nginx_ends_what_only_it_can_know():
         "an error of a kind that nobody knows",
     ],
 )
-def test_what_visitors_bring_about_is_no_error_of_nginx(text):
+def test_errors_caused_by_visitors_are_not_reported(text):
     site, host = evidence()
     nginx_said(site, f"2027/01/15 08:00:00 [error] 9#9: *1 {text}")
     assert roots(verdict(site, host)) == {}
 
 
-def test_error_of_nginx_is_over_when_the_page_is_answered_or_the_application_is_another():
+def test_error_of_nginx_is_over_after_a_good_answer_or_a_restart_of_the_application():
     site, host = evidence()
     nginx_said(site, doctor_logs.CYCLE, request="GET /a")
     site.logs.visits = [Visit(NOW + 5, "GET", "/a", 200)]
@@ -189,7 +189,7 @@ def test_error_of_nginx_is_over_when_the_page_is_answered_or_the_application_is_
     assert "nginx.errors" not in faults_of(verdict(site, host))
 
 
-def test_what_uwsgi_kills_by_itself_is_not_killed_by_somebody():
+def test_a_worker_that_uwsgi_kills_is_not_reported_as_killed_by_others():
     site, host = evidence()
     log = "HARAKIRI ON WORKER 1 (pid: 7, try: 1)\n" + "\n".join([doctor_logs.DAMN.format(1, 7)] * 2)
     put(site.uwsgi, log=log)
@@ -198,7 +198,7 @@ def test_what_uwsgi_kills_by_itself_is_not_killed_by_somebody():
     assert "uwsgi.killed" not in faults_of(verdict(site, host))
 
 
-def test_workers_of_gunicorn_are_killed_too_but_not_those_that_it_ends_itself():
+def test_killed_workers_of_gunicorn_are_reported_except_those_that_it_ends_itself():
     site, host = evidence()
     lines = [f"[7] [ERROR] Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?" for pid in (8, 9)]
     put(site.uwsgi, log="\n".join(lines))
@@ -216,7 +216,7 @@ def test_unit_that_runs_or_was_stopped_did_not_fail(state):
     assert "uwsgi.unit" not in faults_of(verdict(site, host))
 
 
-def test_unit_that_fails_over_and_over_is_seen_while_systemd_calls_it_active():
+def test_unit_that_fails_again_and_again_is_found_while_systemd_calls_it_active():
     site, host = evidence()
     doctor_logs.down(site, "x: Failed at step EXEC spawning /srv/uwsgi: No such file", {"ActiveState": "active"})
     assert "(203/EXEC, ExecStart=)" in faults_of(verdict(site, host))["uwsgi.unit"]["cause"]
@@ -247,12 +247,12 @@ SERVER = "server {{ listen 80; server_name {}; {} location / {{ uwsgi_pass unix:
         ("", "access_log syslog:server=unix:/dev/log; access_log /x/$host.log; access_log /x gzip;", []),
     ],
 )
-def test_access_log_in_force_is_found(http, server, found):
+def test_access_log_in_effect_is_found(http, server, found):
     site, config = site_with(f"http {{ {http} {SERVER.format('shop.example', server, 'shop')} }}")
     assert look_logs._access_logs(site, config) == found
 
 
-def test_log_that_two_applications_share_is_nobodys(tmp_path, monkeypatch):
+def test_log_that_two_applications_share_is_ignored(tmp_path, monkeypatch):
     log = tmp_path / "access.log"
     log.write_text(LINE.format("/a", 500, "x") + "\n")
     shared = f"access_log {log};"
@@ -266,7 +266,7 @@ def test_log_that_two_applications_share_is_nobodys(tmp_path, monkeypatch):
     assert site.logs.source == str(log)
 
 
-def test_errors_of_other_sites_and_of_earlier_starts_are_left_out():
+def test_errors_of_other_sites_and_of_earlier_starts_are_ignored():
     def line(second, rest):
         return time.strftime(f"%Y/%m/%d %H:%M:{second:02d} ", time.localtime(NOW)) + rest
 
@@ -290,7 +290,7 @@ def test_errors_of_other_sites_and_of_earlier_starts_are_left_out():
 # --- files of logs ---
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="it changes the owner of a file")
 def test_link_of_the_site_is_not_followed(tmp_path):
     target, link = tmp_path / "shadow", tmp_path / "app.log"
     target.write_text("secret\n")
@@ -301,7 +301,7 @@ def test_link_of_the_site_is_not_followed(tmp_path):
     assert look_logs.tail(str(link), 100) == "secret\n"
 
 
-def test_fifo_and_device_are_no_logs(tmp_path):
+def test_fifos_and_devices_are_not_read_as_logs(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert look_logs.tail(str(tmp_path / "fifo"), 100) == ""
     assert look_logs.tail("/dev/zero", 100) == ""
@@ -334,7 +334,7 @@ def test_logs_of_uwsgi_and_supervisor_are_found(tmp_path, monkeypatch):
     assert source == f"{tmp_path}/a.log"
 
 
-def test_application_is_as_old_as_its_workers_unless_uwsgi_replaced_them():
+def test_age_of_the_application_is_that_of_its_workers_unless_uwsgi_replaced_them():
     site, _host = evidence()
     site.uwsgi.workers = [process(21, "uwsgi", NOW - 50), process(22, "uwsgi", NOW - 40)]
     assert look_logs._loaded(site) == NOW - 50
@@ -357,7 +357,7 @@ def test_start_that_fails_over_its_configuration_is_a_start():
 
 
 def journal(*entries):
-    """journalctl's JSON, the newest line first."""
+    """journalctl's JSON output, the newest entry first."""
     lines = [
         json.dumps({"MESSAGE": text, which: number, "__REALTIME_TIMESTAMP": str(1_000_000 * second)})
         for second, (text, which, number) in enumerate(entries, 1)
@@ -365,7 +365,7 @@ def journal(*entries):
     return "\n".join(["no json", *reversed(lines)])
 
 
-def test_last_start_that_has_ended_says_why():
+def test_error_of_the_last_start_that_ended_is_shown():
     own, of_systemd = "_SYSTEMD_INVOCATION_ID", "INVOCATION_ID"
     said = journal(
         ("Started shop", of_systemd, "a"),
@@ -383,7 +383,7 @@ def test_last_start_that_has_ended_says_why():
     assert began == 4.0
 
 
-def test_journal_without_an_ended_start_says_what_there_is():
+def test_journal_without_an_ended_start_shows_its_last_lines():
     assert of_last_start(journal(("a", "INVOCATION_ID", "x"), ("b", "INVOCATION_ID", "x"))) == ("a\nb", 1.0)
     assert of_last_start("") == ("", 0.0)
     assert of_last_start(json.dumps({"MESSAGE": [1, 2], "INVOCATION_ID": "x"})) == ("", 0.0)
@@ -401,7 +401,7 @@ def test_style_sheets_and_scripts_of_the_site_are_found():
     assert found == ["/static/a.css?v=1&b", "/x/b.css", "/c.js", "/e.css", "/with"]
 
 
-def test_pages_are_asked_to_the_end_of_their_redirects(monkeypatch):
+def test_redirects_of_pages_are_followed_to_the_end(monkeypatch):
     site, host = evidence()
     html = {"content-type": "text/html"}
     pages = {
@@ -420,7 +420,7 @@ def test_pages_are_asked_to_the_end_of_their_redirects(monkeypatch):
     ]
 
 
-def test_page_that_redirects_for_ever_ends(monkeypatch):
+def test_endless_redirects_of_a_page_stop(monkeypatch):
     site, host = evidence()
     asked = []
 
@@ -433,10 +433,10 @@ def test_page_that_redirects_for_ever_ends(monkeypatch):
     assert len(asked) == 2 * (look_pages.REDIRECTS_MAX + 1)
 
 
-# --- asking again ---
+# --- requests that are repeated ---
 
 
-def test_what_the_project_raised_is_read_and_nothing_else():
+def test_only_the_exception_of_the_project_is_read():
     good = {"path": "/a", "status": 500, "error": "KeyError: 'x'", "where": "/srv/a.py:3"}
     lines = [json.dumps(given) for given in (good, {**good, "status": "500"}, {"path": "/a"}, [1])]
     said = "\n".join(["noise", *(django_again.PREFIX + line for line in lines), django_again.PREFIX + "no json"])
@@ -444,7 +444,7 @@ def test_what_the_project_raised_is_read_and_nothing_else():
     assert (found.path, found.error, found.where, found.status) == ("/a", "KeyError: 'x'", "/srv/a.py:3", 500)
 
 
-def test_first_page_is_asked_again_only_where_the_log_says_nothing(monkeypatch):
+def test_first_page_is_requested_again_only_if_the_log_has_no_traceback(monkeypatch):
     asked = []
     monkeypatch.setattr(look_again, "look_again", lambda site, paths, timeout: asked.append(paths))
     site, _host = evidence()
@@ -458,7 +458,7 @@ def test_first_page_is_asked_again_only_where_the_log_says_nothing(monkeypatch):
     assert asked == [["/"]]
 
 
-def test_only_pages_whose_get_failed_are_asked_again(monkeypatch):
+def test_only_pages_whose_get_failed_are_requested_again(monkeypatch):
     asked = []
     monkeypatch.setattr(look_again, "look_again", lambda site, paths, timeout: asked.append(paths))
     site, _host = evidence()
@@ -468,7 +468,7 @@ def test_only_pages_whose_get_failed_are_asked_again(monkeypatch):
     assert asked == [["/a"]]
 
 
-def test_application_is_asked_as_a_server_does():
+def test_the_application_is_called_as_by_a_server():
     seen = {}
 
     def application(environ, start_response):
@@ -483,14 +483,14 @@ def test_application_is_asked_as_a_server_does():
     assert "HTTP_COOKIE" not in seen
 
 
-def test_what_was_raised_comes_with_its_place_in_the_project():
+def test_an_exception_has_its_place_in_the_project():
     with pytest.raises(KeyError) as raised:
         {}["x\ny"]
     assert django_again.words(raised.value) == "KeyError: 'x\\ny'"
     assert django_again.where(raised.value).startswith(__file__)
 
 
-def test_a_file_that_nginx_may_use_by_now_is_no_fault(monkeypatch):
+def test_a_denied_file_that_nginx_can_use_now_is_no_fault(monkeypatch):
     closed = Obstacle("/srv/closed", "denied", "it is closed", "chmod o+r /srv/closed")
     monkeypatch.setattr(look_logs.path_walk, "obstacle", lambda path, who: closed if path == "/srv/closed" else None)
     lines = [

@@ -1,4 +1,4 @@
-"""How well a report names what a case broke: tests/doctor/more.py."""
+"""How well a report names the fault of a case: tests/doctor/more.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOCTOR = str(Path(__file__).resolve().parents[1] / "doctor")
 if DOCTOR not in sys.path:
     sys.path.append(DOCTOR)
 
-import more  # noqa: E402 - it lies with the tests on hosts
+import more  # noqa: E402 - it is among the tests on hosts
 from cases import Case  # noqa: E402 - likewise
 
 
@@ -61,7 +61,7 @@ BESIDE = fault("django.checks", "advice", "security.W009")
         (CHECKS, [OTHER], "missed"),
     ],
 )
-def test_how_well_a_fault_is_named(case, found, outcome):
+def test_rating_of_a_report(case, found, outcome):
     assert more.outcome(case, report(*found), "www-data") == outcome
 
 

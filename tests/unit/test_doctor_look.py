@@ -1,4 +1,4 @@
-"""How the doctor finds out: what it reads from the host's own files and from what commands print."""
+"""How the doctor gathers facts from the host's files and from the output of commands."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from doctor_evidence import NOW, evidence, put
 # --- commands ---
 
 
-def test_a_command_that_hangs_is_ended_with_its_children_in_time():
+def test_a_hanging_command_is_killed_with_its_children_in_time():
     started = time.monotonic()
     ran = ask.run(["sh", "-c", "echo before; sleep 60 & sleep 60"], timeout=0.3)
     assert time.monotonic() - started < 3
     assert ran == Ran(None, "before\n")
 
 
-def test_a_command_that_is_not_there_is_no_error():
+def test_a_missing_command_is_no_error():
     ran = ask.run(["/no/such/program"])
     assert ran.status is None
     assert "No such file" in ran.err
 
 
-def test_a_command_gets_exactly_what_it_is_given(tmp_path):
+def test_a_command_gets_exactly_the_given_environment(tmp_path):
     script = 'pwd; cat; echo "$A$HOME$LC_ALL" >&2; exit 3'
     ran = ask.run(["sh", "-c", script], cwd=str(tmp_path), stdin="in\xe9", environment={"A": "a"})
     assert ran == Ran(3, f"{tmp_path}\nin\xe9", "a\n")
@@ -60,7 +60,7 @@ def test_an_account_is_found_by_name_and_by_number():
     assert ask.account("64123") is None
 
 
-def test_of_a_log_only_the_end_is_read(tmp_path):
+def test_only_the_end_of_a_log_is_read(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"begin" + b"x" * ask.LOG_TAIL)
     assert ask.tail(str(path)) == "x" * ask.LOG_TAIL
@@ -95,7 +95,7 @@ def test_a_denial_is_read_from_the_audit_log():
     ],
     ids=["permissive", "old", "another program"],
 )
-def test_denials_that_do_not_matter_are_left_out(line):
+def test_irrelevant_denials_are_ignored(line):
     assert look_host.denials(line, NOW - 600) == []
 
 
@@ -126,7 +126,7 @@ trusted
     ("interface", "zone", "target"),
     [("eth0", "public", "default"), ("eth2", "trusted", "ACCEPT"), ("", "public", "default"), ("eth", "public", "")],
 )
-def test_the_zone_is_that_of_the_outer_interface_or_the_default(monkeypatch, interface, zone, target):
+def test_the_zone_is_that_of_the_outer_interface_or_the_default_zone(monkeypatch, interface, zone, target):
     monkeypatch.setattr(look_host, "service_ports", lambda name: [f"{name}-port/tcp"])
     wall = Firewall()
     look_host.read_zone(wall, ZONES, interface, "public")
@@ -139,7 +139,7 @@ def test_the_zone_is_that_of_the_outer_interface_or_the_default(monkeypatch, int
         assert wall.rules == ['rule port port="80" protocol="tcp" accept']
 
 
-def test_the_ports_of_a_service_are_in_its_file_the_hosts_own_first(tmp_path):
+def test_ports_of_a_service_are_read_from_the_administrators_file_first(tmp_path):
     own, packaged = tmp_path / "etc", tmp_path / "usr"
     for folder, port in ((own, 81), (packaged, 80)):
         folder.mkdir()
@@ -151,7 +151,7 @@ def test_the_ports_of_a_service_are_in_its_file_the_hosts_own_first(tmp_path):
     assert look_host.service_ports("gone", folders) == []
 
 
-def test_units_are_read_from_what_systemctl_shows():
+def test_units_are_parsed_from_the_output_of_systemctl():
     shown = (
         "Id=a.service\nExecStart=x=y\nEnvironmentFiles=/a\nEnvironmentFiles=/b\n\nActiveState=active\n\nId=b.service\n"
     )
@@ -161,14 +161,14 @@ def test_units_are_read_from_what_systemctl_shows():
     ]
 
 
-def test_nginx_own_worker_opens_its_files_else_the_user_that_is_configured():
+def test_user_of_nginx_is_that_of_its_newest_worker_or_the_configured_one():
     old, new = Process(1, 0, "nginx", [], Identity(7, 7), 1.0), Process(2, 0, "nginx", [], Identity(8, 9), 2.0)
     assert look_host.worker_of([old, new], "root") == Identity(8, 9)
     assert look_host.worker_of([], "root").uid == 0
     assert look_host.worker_of([], "nobody-of-that-name").uid != 0
 
 
-def test_files_that_are_newer_than_the_workers_are_told(tmp_path):
+def test_files_newer_than_the_workers_are_reported(tmp_path):
     for name, age in (("old", 3), ("just", -1), ("new", -3)):
         (tmp_path / name).write_text("")
         os.utime(tmp_path / name, (NOW - age, NOW - age))
@@ -176,7 +176,7 @@ def test_files_that_are_newer_than_the_workers_are_told(tmp_path):
     assert look_host._changed(paths, NOW) == [str(tmp_path / "new")]
 
 
-def test_the_holder_of_a_port_is_named():
+def test_the_process_that_holds_a_port_is_named():
     process = Process(7, 1, "httpd", ["httpd", "-k"], Identity(0, 0), 1.0)
     listening = [Listener("unix:/a", 1, 0, [7]), Listener("0.0.0.0:80", 2, 0, [9, 7]), Listener("[::]:81", 3)]
     assert look_host._holders(listening, {7: process}) == {80: "httpd -k (pid 7, root)"}
@@ -209,7 +209,7 @@ AGAIN = "x.service: Scheduled restart job, restart counter is at 7."
     ],
     ids=["in a loop", "in a loop, just failed", "fixed by hand", "stopped and started by hand", "fixed, then killed"],
 )
-def test_restarts_count_since_somebody_started_the_unit(end, wanted):
+def test_restarts_are_counted_since_the_last_manual_start(end, wanted):
     loop = "".join(
         f"{start}.1 box systemd[1]: {FAILED}\n{start}.5 box systemd[1]: {AGAIN}\n{start}.6 box systemd[1]: {STARTED}\n"
         for start in (12, 13)
@@ -224,7 +224,7 @@ def uwsgi(pid, parent=1, command="uwsgi --ini x.ini", unit="", **more):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """No command is run, no other process's environment is read."""
+    """Run no command, and read no environment of another process."""
     monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0))
     monkeypatch.setattr(look_uwsgi.processes, "details", lambda process: None)
 
@@ -232,13 +232,13 @@ def quiet(monkeypatch):
 @pytest.mark.parametrize(
     ("table", "addresses", "pid"),
     [
-        ([uwsgi(5)], [], 5),  # the only one there is
-        ([uwsgi(5), uwsgi(6)], [], None),  # which of them nobody knows
+        ([uwsgi(5)], [], 5),  # The only one.
+        ([uwsgi(5), uwsgi(6)], [], None),  # Which of them is unknown.
         ([uwsgi(5), uwsgi(6, command="uwsgi --ini /srv/shop/u.ini")], [], 6),
         ([uwsgi(5, unit="uwsgi-shop@0123456789ab.service"), uwsgi(6, command="uwsgi shop.ini")], [], 5),
         ([uwsgi(5, unit="uwsgi-shop@0123456789ab.service"), uwsgi(6)], ["127.0.0.1:8001"], 6),
         ([uwsgi(5, unit="uwsgi-shop2@0123456789ab.service"), uwsgi(6)], [], None),
-        ([uwsgi(5), uwsgi(7, 5)], ["127.0.0.1:8001"], 5),  # a worker holds the port
+        ([uwsgi(5), uwsgi(7, 5)], ["127.0.0.1:8001"], 5),  # A worker holds the port.
         ([uwsgi(5, environment={"DJANGO_SETTINGS_MODULE": "shop.settings"}), uwsgi(6)], [], 5),
         ([Process(5, 1, "nginx", ["nginx"], Identity(0, 0), NOW)], [], None),
     ],
@@ -253,7 +253,7 @@ def test_the_uwsgi_of_a_site_is_found(quiet, tmp_path, table, addresses, pid):
     assert [worker.pid for worker in found.workers] == ([7] if holder == 7 else [])
 
 
-def test_a_managed_site_takes_no_strangers_uwsgi(quiet, tmp_path):
+def test_a_foreign_uwsgi_is_not_taken_for_that_of_a_managed_site(quiet, tmp_path):
     _site, host = evidence()
     put(host, table={5: uwsgi(5)})
     (tmp_path / "shop").mkdir()
@@ -262,7 +262,7 @@ def test_a_managed_site_takes_no_strangers_uwsgi(quiet, tmp_path):
     assert found.master is None
 
 
-def test_the_unit_of_a_stopped_release_is_asked_for_by_its_name(monkeypatch, tmp_path):
+def test_the_unit_of_a_stopped_release_is_looked_up_by_name(monkeypatch, tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/current").symlink_to("releases/0123456789ab")
     asked = []
@@ -284,7 +284,7 @@ def test_the_command_of_a_unit():
     assert look_starts.exec_start({}) == []
 
 
-def test_only_the_last_start_of_a_log_counts():
+def test_only_the_last_start_in_a_log_counts():
     assert look_uwsgi.since_start("a\n*** Starting uWSGI 1\nb\n*** Starting uWSGI 2\nc") == "*** Starting uWSGI 2\nc"
     assert look_uwsgi.since_start("no start") == "no start"
 
@@ -298,11 +298,11 @@ def test_only_the_last_start_of_a_log_counts():
         ("nginx", ["nginx", "-c", "/etc/uwsgi"], False),
     ],
 )
-def test_a_process_is_known_by_its_name_or_command(name, command, is_one):
+def test_a_process_is_recognised_by_its_name_or_command(name, command, is_one):
     assert look_uwsgi.is_uwsgi(Process(1, 1, name, command, Identity(0, 0), NOW)) is is_one
 
 
-def test_the_application_is_loaded_with_uwsgis_environment_and_path():
+def test_the_application_is_loaded_with_the_environment_and_path_of_uwsgi():
     found = Uwsgi(environment={"A": "1", "LC_ALL": "de", "PYTHONPATH": "/own"}, options=Options())
     found.options.values["pythonpath"] = ["/srv/lib", "/srv/code"]
     environment = look_uwsgi.project_environment(found)
@@ -319,7 +319,7 @@ def test_the_application_is_loaded_with_uwsgis_environment_and_path():
         ({}, ("", "application")),
     ],
 )
-def test_the_application_is_what_the_options_name(values, wanted):
+def test_the_application_is_read_from_the_options(values, wanted):
     assert application_of(Options(values=values)) == wanted
 
 
@@ -350,7 +350,7 @@ def test_the_settings_module_is_read_from_the_projects_own_files(tmp_path, line)
 # --- the site ---
 
 
-def test_a_site_that_the_model_completed_lies_where_the_model_says(tmp_path):
+def test_paths_of_a_completed_site_are_those_of_the_model(tmp_path):
     paths = {**Layout.under("shop").paths, "root": str(tmp_path), "current": f"{tmp_path}/current"}
     (tmp_path / "current").symlink_to("releases/x")
     health = {"path": "/healthz", "status": [200]}
@@ -362,7 +362,7 @@ def test_a_site_that_the_model_completed_lies_where_the_model_says(tmp_path):
     assert (site.patience.look, site.patience.answer, site.patience.ping) == (8, 4, 3)
 
 
-def test_a_site_of_a_name_and_a_domain_lies_where_sites_do():
+def test_paths_of_a_site_with_only_name_and_domain_are_the_defaults():
     site = look_site.site_of({"name": "shop-of-no-host", "domains": ["a.de"]}, Patience())
     assert site.layout.manage == "/opt/sites/shop-of-no-host/manage"
     assert (site.managed, site.media_wanted, site.path, site.wanted_status) == (False, True, "/", [])
@@ -378,7 +378,7 @@ http {
 """
 
 
-def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
+def test_entrances_are_all_ports_that_a_server_with_the_name_listens_on():
     site, host = evidence()
     put(host.nginx, config=dump.parse(LISTENS))
     put(site, domains=["a.de", "b.de", "c.de"])
@@ -387,7 +387,7 @@ def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
         ("http://a.de", "192.0.2.1:80", 2),
         ("https://a.de", "192.0.2.1:443", 2),
         ("http://a.de:8080", "192.0.2.9:8080", 2),
-        ("http://b.de:81", "192.0.2.1:81", 1),  # this host has no IPv6
+        ("http://b.de:81", "192.0.2.1:81", 1),  # This host has no IPv6.
         ("http://c.de", "192.0.2.1:80", 0),
     ]
     host.ipv6 = True
@@ -400,7 +400,7 @@ def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
     assert serving.main_server(site, host) is None
 
 
-def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():
+def test_a_name_is_looked_up_over_ipv6_if_nginx_listens_on_it():
     site, host = evidence()
     put(host.nginx, config=dump.parse(LISTENS))
     put(host, addresses=["192.0.2.1", "2001:db8::1"], ipv6=True)
@@ -412,7 +412,7 @@ def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():
     assert len(look_site._entrances(site, host)) == 3
 
 
-def test_what_the_inventory_says_of_https_is_known():
+def test_the_inventorys_settings_of_https_are_used():
     given = {"name": "shop", "domains": ["a.de"], "tls": "path", "canonical": "a.de", "trusted_proxies": ["10.0.0.7"]}
     https = look_site.site_of({**given, "certificate_path": "/etc/a.pem"}, Patience()).https
     assert (https.kind, https.source) == ("path", "/etc/a.pem")
@@ -420,7 +420,7 @@ def test_what_the_inventory_says_of_https_is_known():
     assert look_site.site_of({"name": "shop", "domains": ["a.de"]}, Patience()).https.kind == ""
 
 
-def test_an_exception_in_one_look_ends_no_other_and_tells_no_secret():
+def test_an_exception_in_one_look_does_not_stop_the_others_and_shows_no_secret():
     site, _host = evidence()
 
     def look(_site):
@@ -433,7 +433,7 @@ def test_an_exception_in_one_look_ends_no_other_and_tells_no_secret():
 
 
 @pytest.mark.parametrize(("tls", "told"), [(False, {}), (True, {"X-Forwarded-Proto": "https"})])
-def test_an_application_is_asked_as_nginx_would(monkeypatch, tls, told):
+def test_an_application_is_requested_as_by_nginx(monkeypatch, tls, told):
     site, _host = evidence()
     put(site.entrances[0], tls=tls)
     asked = []
@@ -447,7 +447,7 @@ def test_an_application_is_asked_as_nginx_would(monkeypatch, tls, told):
     assert asked == [told, told]
 
 
-def test_only_a_site_with_https_has_a_renewal(monkeypatch):
+def test_renewal_is_only_looked_at_for_a_site_with_https(monkeypatch):
     site, host = evidence()
     monkeypatch.setattr(look_site, "look_at_renewal", lambda site, host: "looked")
     look_site._look_at_renewal(site, host)
@@ -461,7 +461,7 @@ def approached(site, host, path):
     return look_site._approach(f"unix:{path}", site, host)
 
 
-def test_a_socket_is_approached_as_the_worker_would(tmp_path):
+def test_the_socket_is_opened_as_the_worker(tmp_path):
     site, host = evidence()
     put(host.nginx, worker=Identity(os.getuid(), os.getgid(), tuple(os.getgroups())))
     path = tmp_path / "a.sock"
@@ -487,7 +487,7 @@ def test_a_socket_is_approached_as_the_worker_would(tmp_path):
 # --- Django ---
 
 
-def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
+def test_steps_of_the_look_into_django_are_read_up_to_the_hanging_one():
     site, _host = evidence()
     put(site, inside={})
     steps = [
@@ -516,7 +516,7 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
         ("uwsgi_pass a; uwsgi_param HTTPS $https;", True, ("shop.example:81", True, {})),
         ("uwsgi_pass a; uwsgi_param HTTPS $https;", False, ("shop.example:81", False, {})),
         (
-            # What a proxy in front would have said.
+            # What a proxy in front would have sent.
             "uwsgi_pass a; uwsgi_param HTTP_HOST $pyweb_host; uwsgi_param HTTP_X_FORWARDED_PROTO $pyweb_scheme;",
             True,
             ("shop.example:81", True, {"HTTP_X_FORWARDED_PROTO": "https"}),
@@ -553,7 +553,7 @@ def test_a_form_reaches_django_as_nginx_passes_it_on(inside, tls, form):
     assert look_inside.forms(site, None) == []
 
 
-def test_the_package_is_looked_for_near_chdir(tmp_path):
+def test_the_package_is_searched_near_chdir(tmp_path):
     site, _host = evidence()
     chdir = tmp_path / "works/site"
     (chdir / "inner/shop").mkdir(parents=True)
@@ -574,7 +574,7 @@ def test_the_package_is_looked_for_near_chdir(tmp_path):
 # --- files ---
 
 
-def test_only_lines_about_the_site_since_then_are_events():
+def test_only_later_lines_about_the_site_are_events():
     def line(when, server="shop.example", level="error", text="x"):
         at = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(NOW + when))
         return f'{at} [{level}] 7#7: *1 {text}, client: 192.0.2.9, server: {server}, request: "GET /"'
@@ -584,7 +584,7 @@ def test_only_lines_about_the_site_since_then_are_events():
     assert look_files.events("\n".join([*bad, *good, *bad]), {"shop.example"}, NOW) == good
 
 
-def test_the_newest_files_are_looked_at_hidden_ones_are_not(tmp_path):
+def test_the_newest_files_are_looked_at_except_hidden_ones(tmp_path):
     (tmp_path / "b").mkdir()
     for number, name in enumerate(("b/old.png", "b/new.png", "a.png", ".hidden")):
         (tmp_path / name).write_text("")
@@ -597,8 +597,8 @@ def test_the_newest_files_are_looked_at_hidden_ones_are_not(tmp_path):
 
 
 @AS_ROOT
-def test_of_media_the_doctor_sees_what_the_site_sees(public_path):
-    """An application may say that they lie in /root, and hear in a request what the newest file there is called."""
+def test_media_are_looked_at_as_the_site(public_path):
+    """An application could set its media to /root, and learn from a request what the newest file there is called."""
     (public_path / "private").mkdir(mode=0o700)
     (public_path / "private/of-root.txt").write_text("")
     (public_path / "open").mkdir()
@@ -611,8 +611,8 @@ def test_of_media_the_doctor_sees_what_the_site_sees(public_path):
     assert look_files._sample(site, str(public_path / "open")) == ""
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="gives a link away")
-def test_a_link_to_what_has_another_owner_is_found_on_the_way(tmp_path):
+@pytest.mark.skipif(os.getuid() != 0, reason="it changes the owner of a link")
+def test_a_link_to_a_file_of_another_owner_is_found(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there/a.css").write_text("")
     (tmp_path / "own").symlink_to("there")
@@ -627,7 +627,7 @@ def test_a_link_to_what_has_another_owner_is_found_on_the_way(tmp_path):
     ("alias", "elsewhere", "outside"),
     [("files", False, False), ("link", False, False), ("other", True, True), ("files/inner", True, False)],
 )
-def test_the_file_that_nginx_takes_is_compared_with_the_projects_own(tmp_path, alias, elsewhere, outside):
+def test_the_file_that_nginx_serves_is_compared_with_the_projects_own(tmp_path, alias, elsewhere, outside):
     site, host = evidence()
     for folder in ("files/inner", "other"):
         (tmp_path / folder).mkdir(parents=True)
@@ -652,5 +652,5 @@ def test_the_file_that_nginx_takes_is_compared_with_the_projects_own(tmp_path, a
         ("", False),
     ],
 )
-def test_where_a_process_may_not_write(mounts, ro):
+def test_directories_in_which_a_process_cannot_write(mounts, ro):
     assert look_inside.mounted_read_only(mounts, "/srv/shop/data") is ro

@@ -1,4 +1,4 @@
-"""How the doctor finds out who renews a certificate, what starts that, and what came of it."""
+"""How the doctor finds out what renews a certificate, what triggers it, and its results."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def timer(name="certbot.timer", state="enabled", active="active", load="loaded")
         ),
     ],
 )
-def test_a_timer_is_a_trigger_while_it_is_active(unit, wanted):
+def test_an_active_timer_is_a_trigger(unit, wanted):
     assert look_renewal.triggers_of([unit]) == [wanted]
 
 
-def test_timers_that_are_not_there_are_none():
+def test_missing_timers_are_not_listed():
     missing = timer("certbot-renew.timer", "", "inactive", "not-found")
     assert look_renewal.triggers_of([missing, {"Id": "certbot.service", "LoadState": "loaded"}]) == []
 
 
-def test_a_timer_tells_how_its_service_ended():
+def test_the_result_of_a_timers_service_is_read():
     service = {"Id": "certbot.service", "Result": "exit-code", "InactiveEnterTimestamp": "Thu 2027-01-14 03:00:07 UTC"}
     [trigger] = look_renewal.triggers_of([timer(), service])
     assert trigger.ended == "certbot.service: exit-code, Thu 2027-01-14 03:00:07 UTC"
@@ -80,7 +80,7 @@ DEBIAN = (
         ("0 3 * * * root certbot certificates\n", True, True, []),
     ],
 )
-def test_lines_of_cron_are_triggers_where_they_do_something(text, runs, systemd, wanted):
+def test_cron_lines_that_run_a_renewal_are_triggers(text, runs, systemd, wanted):
     found = look_renewal.cron_triggers("/etc/cron.d/x", text, runs, systemd)
     assert [(trigger.program, trigger.runs, trigger.why) for trigger in found] == wanted
     assert all(trigger.name == "/etc/cron.d/x" for trigger in found)
@@ -113,10 +113,10 @@ def test_timers_and_cron_are_looked_at_together(monkeypatch, tmp_path):
     assert [trigger.name for trigger in look_renewal.look_at_triggers(table)][2:] == ["process 9"]
 
 
-# --- whose a certificate is ---
+# --- which program renews a certificate ---
 
 
-def test_the_lineage_is_in_the_path():
+def test_the_lineage_is_read_from_the_path():
     assert (
         look_renewal.lineage_of(["/etc/ssl/a.pem", "/etc/letsencrypt/live/shop.de-0001/fullchain.pem"])
         == "shop.de-0001"
@@ -134,7 +134,7 @@ def test_the_lineage_is_in_the_path():
         ("", "certbot has no {conf}, so it does not know the certificate shop"),
     ],
 )
-def test_what_certbot_says_of_its_renewal(tmp_path, text, off):
+def test_renewal_configuration_of_certbot_is_read(tmp_path, text, off):
     conf = tmp_path / "renewal/shop.conf"
     conf.parent.mkdir()
     conf.write_text(text)
@@ -152,7 +152,7 @@ def test_what_certbot_says_of_its_renewal(tmp_path, text, off):
         ("/srv/other.pem", NOW, ("", "", "")),
     ],
 )
-def test_the_certificate_of_acme_sh_is_known_by_where_it_put_it(tmp_path, path, due, wanted):
+def test_a_certificate_of_acme_sh_is_recognised_by_its_path(tmp_path, path, due, wanted):
     conf = tmp_path / "shop.de_ecc/shop.de.conf"
     conf.parent.mkdir()
     conf.write_text(f"Le_Domain='shop.de'\nLe_RealFullChainPath='/srv/shop.pem'\nLe_NextRenewTime='{int(due)}'\n")
@@ -160,7 +160,7 @@ def test_the_certificate_of_acme_sh_is_known_by_where_it_put_it(tmp_path, path, 
     assert (found.program, found.name, found.failures.since) == wanted
 
 
-# --- what came of it ---
+# --- results of renewals ---
 
 
 def run_of(when, arguments, *lines):
@@ -201,7 +201,7 @@ SAID = "shop.example: Timeout during connect (connection)"
         (["cut off\n" + failed(DAYS[0]) + GOOD + failed(DAYS[2]) + failed(DAYS[3])], Failures(DAYS[2], DAYS[3], SAID)),
         ([GOOD, failed(DAYS[0])], Failures()),
         ([failed(DAYS[3], "other")], Failures()),
-        # A rehearsal, and runs about something else, say nothing.
+        # A dry run, and runs of other commands, do not count.
         ([failed(DAYS[5], arguments="['renew', '--dry-run']"), GOOD], Failures()),
         ([run_of(DAYS[5], "['certificates']"), failed(DAYS[3])], Failures(DAYS[3], DAYS[3], SAID)),
         (
@@ -228,11 +228,11 @@ SAID = "shop.example: Timeout during connect (connection)"
         ([run_of(DAYS[4], "['certonly', '--cert-name', 'shop']"), failed(DAYS[3])], Failures()),
     ],
 )
-def test_failures_are_those_since_the_last_good_run(logs, wanted):
+def test_failures_since_the_last_good_run_are_counted(logs, wanted):
     assert look_renewal.failures(logs, "shop") == wanted
 
 
-def test_the_logs_are_read_from_the_newest_on(tmp_path):
+def test_logs_are_read_from_the_newest_one(tmp_path):
     for name, text in (
         ("letsencrypt.log", "a"),
         ("letsencrypt.log.2", "c"),
@@ -247,7 +247,7 @@ def test_the_logs_are_read_from_the_newest_on(tmp_path):
 
 @pytest.fixture
 def shop(monkeypatch, tmp_path):
-    """A site with a certificate of certbot, and the host; the files of certbot lie below tmp_path."""
+    """A site with a certificate of certbot, and its host; the files of certbot are below tmp_path."""
     site, host = evidence()
     monkeypatch.setattr(look_renewal, "LETSENCRYPT", str(tmp_path))
     monkeypatch.setattr(look_renewal, "LOGS", str(tmp_path / "logs"))
@@ -276,7 +276,7 @@ def test_a_certificate_of_certbot_is_renewed_by_it(shop, tmp_path, monkeypatch):
     assert look_renewal.look_at_renewal(site, host).name == "pyweb-shop"
 
 
-def test_a_certificate_that_was_made_after_the_failure_is_renewed(shop, tmp_path):
+def test_a_certificate_issued_after_the_failure_is_renewed(shop, tmp_path):
     site, host = shop
     put(site.https, kind="acme")
     begins = site.entrances[0].file.leaf.begins
@@ -286,14 +286,14 @@ def test_a_certificate_that_was_made_after_the_failure_is_renewed(shop, tmp_path
         assert bool(look_renewal.look_at_renewal(site, host).failures.said) is wanted
 
 
-def test_a_file_of_somebody_else_has_nobody_who_renews_it(shop):
+def test_nothing_renews_a_certificate_of_unknown_origin(shop):
     site, host = shop
     put(site.entrances[0].file, path="/srv/a.pem", real="/srv/a.pem")
     found = look_renewal.look_at_renewal(site, host)
     assert (found.program, found.triggers) == ("", [])
 
 
-def test_what_starts_renewals_is_looked_at_once(shop, monkeypatch):
+def test_triggers_are_looked_at_only_once(shop, monkeypatch):
     site, host = shop
     put(host, triggers=[Trigger("certbot", "before", True)])
     put(site.https, kind="acme")

@@ -1,4 +1,4 @@
-"""How the doctor finds out about certificates: what is shown in a real handshake, and what lies in the files."""
+"""How the doctor gathers facts about certificates: from a real handshake and from files."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def made(tmp_path_factory):
 
 @contextlib.contextmanager
 def serving(certificate, key, greeted=""):
-    """A server with this certificate: its port, and what it was told before the handshakes."""
+    """Serve this certificate; yield the port and the data received before the handshakes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(str(certificate), str(key))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -123,7 +123,7 @@ def looked_at(entrance, config=None):
         ("other", NAME, "ismatch", "self"),
     ],
 )
-def test_of_what_is_shown_dates_and_names_are_one_thing_and_trust_another(made, name, domain, fault, distrust):
+def test_dates_and_names_of_a_served_certificate_are_separate_from_trust(made, name, domain, fault, distrust):
     with serving(made / f"{name}.crt", made / f"{name}.key") as (port, _told):
         found = shown(entrance_at(port, domain=domain), 5)
     assert found.pem == ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert((made / f"{name}.crt").read_text()))
@@ -132,19 +132,19 @@ def test_of_what_is_shown_dates_and_names_are_one_thing_and_trust_another(made, 
     assert distrust in found.distrust
 
 
-def test_an_ip_address_is_asked_for_by_its_address(made):
+def test_an_ip_address_is_verified_as_an_address(made):
     with serving(made / "alone.crt", made / "alone.key") as (port, _told):
         assert "127.0.0.1" in shown(entrance_at(port, domain="127.0.0.1"), 5).fault
 
 
-def test_where_nobody_answers_nothing_is_shown():
+def test_no_certificate_is_found_on_a_closed_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     found = looked_at(entrance_at(port))
     assert (found.shown.pem, found.shown.leaf, found.certificate, found.file) == ("", None, "", None)
 
 
-def test_whoever_has_to_speak_the_proxy_protocol_does(made):
+def test_the_proxy_protocol_is_sent_if_the_server_expects_it(made):
     with serving(made / "alone.crt", made / "alone.key", greeted="PROXY") as (port, told):
         entrance = entrance_at(port)
         entrance.greets = True
@@ -153,7 +153,7 @@ def test_whoever_has_to_speak_the_proxy_protocol_does(made):
     assert set(told) == {f"PROXY TCP4 127.0.0.1 127.0.0.1 {port} {port}\r\n"}
 
 
-def test_the_file_is_compared_with_what_is_shown(made):
+def test_the_file_is_compared_with_the_served_certificate(made):
     with serving(made / "alone.crt", made / "alone.key") as (port, _told):
         same = looked_at(entrance_at(port, made / "alone.crt"))
         newer = looked_at(entrance_at(port, made / "leaf.crt"))
@@ -162,11 +162,11 @@ def test_the_file_is_compared_with_what_is_shown(made):
     assert same.shown.leaf.names == (NAME,)
     assert newer.file.leaf.fingerprint != newer.shown.leaf.fingerprint
     assert newer.certificate_place == str(made / "leaf.crt")
-    # Of one for each kind of key nginx shows one.
+    # With one certificate per type of key, nginx serves one of them.
     assert both.file.path == str(made / "alone.crt")
 
 
-def test_a_file_that_cannot_be_read_is_no_certificate(made, tmp_path):
+def test_an_unreadable_file_is_not_a_certificate(made, tmp_path):
     (tmp_path / "none.pem").write_text("nothing")
     for name, why in ((tmp_path / "gone.pem", "No such file"), (tmp_path / "none.pem", "contains no certificate")):
         file = looked_at(entrance_at(9, name)).file
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_no_certificate(made, tmp_path):
     assert looked_at(entrance_at(9, "/etc/$ssl_server_name.pem")).file.error == "only nginx knows what that is"
 
 
-def test_a_certificate_that_others_renew_is_compared_in_their_file(made):
+def test_a_certificate_of_another_program_is_compared_in_its_own_file(made):
     site, _host = evidence()
     site.https.source = str(made / "leaf.crt")
     with serving(made / "alone.crt", made / "alone.key") as (port, _told):
@@ -185,7 +185,7 @@ def test_a_certificate_that_others_renew_is_compared_in_their_file(made):
     assert entrance.file.leaf.fingerprint != entrance.shown.leaf.fingerprint
 
 
-def test_a_relative_path_begins_where_the_configuration_lies(made):
+def test_a_relative_path_is_relative_to_the_configuration(made):
     config = dump.parse(f"# configuration file {made}/nginx.conf:\nhttp {{ }}\n")
     entrance = looked_at(entrance_at(9, "alone.crt"), config)
     assert entrance.file.path == str(made / "alone.crt")
@@ -197,7 +197,7 @@ def test_a_relative_path_begins_where_the_configuration_lies(made):
     [
         (["leaf"], "CN=Middle", False),
         (["public"], "CN=Middle", True),
-        (["public", "root"], "CN=Middle", True),  # not the one that issued it
+        (["public", "root"], "CN=Middle", True),  # Not the one that issued it.
         (["public", "middle"], "", False),
         (["direct"], "CN=Root", False),
         (["alone"], "", False),
@@ -209,7 +209,7 @@ def test_a_chain_without_the_issuer_is_found(made, tmp_path, parts, missing, tol
     assert (file.missing, file.issuer_told, file.beside) == (missing, told, "")
 
 
-def test_the_issuer_is_looked_for_beside_the_file(made, tmp_path):
+def test_the_issuer_is_searched_next_to_the_file(made, tmp_path):
     (tmp_path / "cert.pem").write_text((made / "leaf.crt").read_text())
     (tmp_path / "privkey.pem").write_text((made / "leaf.key").read_text())
     (tmp_path / "chain.pem").write_text((made / "middle.crt").read_text())
@@ -218,7 +218,7 @@ def test_the_issuer_is_looked_for_beside_the_file(made, tmp_path):
     assert looked_at(entrance_at(9, tmp_path / "cert.pem")).file.beside == f"{tmp_path}/fullchain.pem"
 
 
-def test_without_openssl_the_handshake_still_tells(made, monkeypatch):
+def test_the_handshake_works_without_openssl(made, monkeypatch):
     monkeypatch.setattr(ask, "run", lambda *given, **named: Ran(None, err="No such file or directory"))
     with serving(made / "other.crt", made / "other.key") as (port, _told):
         entrance = looked_at(entrance_at(port, made / "other.crt"))
@@ -227,7 +227,7 @@ def test_without_openssl_the_handshake_still_tells(made, monkeypatch):
     assert "openssl is not installed" in entrance.file.error
 
 
-def test_a_command_that_hangs_ends_in_a_fault_of_that_step(monkeypatch):
+def test_a_hanging_command_is_a_fault_of_its_step(monkeypatch):
     monkeypatch.setattr(ask, "run", lambda *given, **named: Ran(None))
     shell = look_tls.Asking("shop", {})
     with pytest.raises(look_tls.StepError, match="openssl: no end in time"):

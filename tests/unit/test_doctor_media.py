@@ -1,4 +1,4 @@
-"""Uploaded files. What the doctor says of each fault, word by word."""
+"""Uploaded files: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ CASES = [
         ),
     ),
     Case(
-        "an alias that is wrong",
+        "a wrong alias",
         lambda site, host: fetch(site, 404, elsewhere=True, wanted="/srv/real/a.css"),
         "media.alias",
         "degraded",
@@ -119,7 +119,7 @@ CASES = [
         ),
     ),
     Case(
-        "a file that nginx may not read",
+        "a file that nginx cannot read",
         lambda site, host: (fetch(site, 200), upload(site), put(site, media_obstacle=denied("/srv/media/b.png"))),
         "media.not-readable",
         "degraded",
@@ -131,7 +131,7 @@ CASES = [
         ),
     ),
     Case(
-        "a link that leads nowhere",
+        "a broken link",
         lambda site, host: (fetch(site, 200), put(site, media_obstacle=Obstacle("/m", "missing", "e", "f"))),
         "media.status",
         "degraded",
@@ -153,7 +153,7 @@ CASES = [
         ("dr-x /srv/media",),
     ),
     Case(
-        "a regular expression takes it",
+        "a regular expression that takes precedence",
         lambda site, host: (
             put(site, media=Fetched("/media/a.png", 404, place="/n:3", url="/media/")),
             put(

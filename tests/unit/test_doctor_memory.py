@@ -1,4 +1,4 @@
-"""What the doctor's timer remembers: bounded, and never half of it."""
+"""The stored state of the doctor's timer: its size is limited, and it is never incomplete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def line(status=200, agent="curl", tenths=1):
 # --- state ---
 
 
-def test_what_is_noted_is_read_again(folder):
+def test_stored_state_is_read_again(folder):
     noted = Noted(Position(7, 8), {"2": 3}, 4, Snapshot(1.5, "abc", {"/a": "1"}), None)
     memory.write("shop", noted)
     assert memory.read("shop") == noted
@@ -34,19 +34,19 @@ def test_what_is_noted_is_read_again(folder):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"counted": 1}', '{"counted": {}, "position": {"inode": "x"}}'])
-def test_what_is_no_record_is_nothing(folder, text):
+def test_an_invalid_file_is_read_as_empty(folder, text):
     folder.mkdir()
     (folder / "shop.json").write_text(text)
     assert memory.read("shop") == Noted()
 
 
-def test_a_snapshot_of_other_kinds_of_values_is_none():
+def test_a_snapshot_with_other_types_of_values_is_ignored():
     assert Snapshot.of({"time": 1, "release": 5}) is None
     assert Snapshot.of("x") is None
     assert Snapshot.of({"time": 1, "release": "a", "more": 1}) == Snapshot(1, "a")
 
 
-def test_what_is_of_sites_that_are_gone_goes(folder):
+def test_the_state_of_removed_sites_is_removed(folder):
     for name in ("shop", "old"):
         memory.write(name, Noted())
         memory.add_line(name, {"t": 1})
@@ -57,13 +57,13 @@ def test_what_is_of_sites_that_are_gone_goes(folder):
 # --- history ---
 
 
-def test_a_run_is_a_line():
+def test_each_run_is_one_line():
     memory.add_line("shop", {"t": 1, "status": "ok"})
     memory.add_line("shop", {"t": 2, "status": "broken"})
     assert memory.runs("shop") == [{"t": 1, "status": "ok"}, {"t": 2, "status": "broken"}]
 
 
-def test_history_is_bounded_in_size(monkeypatch, folder):
+def test_history_is_limited_in_size(monkeypatch, folder):
     monkeypatch.setattr(memory, "HISTORY_BYTES", 2000)
     monkeypatch.setattr(memory, "HISTORY_KEPT", 1000)
     sizes = []
@@ -76,7 +76,7 @@ def test_history_is_bounded_in_size(monkeypatch, folder):
     assert len(runs) > 20
 
 
-def test_a_history_that_somebody_made_too_long_is_cut(monkeypatch, folder):
+def test_a_history_that_is_too_long_is_truncated(monkeypatch, folder):
     monkeypatch.setattr(memory, "HISTORY_BYTES", 2000)
     monkeypatch.setattr(memory, "HISTORY_KEPT", 1000)
     memory.add_line("shop", {"t": 0})
@@ -86,7 +86,7 @@ def test_a_history_that_somebody_made_too_long_is_cut(monkeypatch, folder):
     assert [run["t"] for run in memory.runs("shop")][-2:] == [899, 900]
 
 
-def test_history_is_bounded_in_age():
+def test_history_is_limited_in_age():
     memory.add_line("shop", {"t": 0})
     memory.add_line("shop", {"t": 5 * 86400})
     memory.add_line("shop", {"t": 16 * 86400})
@@ -115,7 +115,7 @@ def log(tmp_path):
 @pytest.fixture
 def noted(log):
     noted = Noted()
-    assert log_count.count(str(log), noted).statuses == {}  # what was there before the timer is nobody's
+    assert log_count.count(str(log), noted).statuses == {}  # Lines from before the timer are not counted.
     return noted
 
 
@@ -124,7 +124,7 @@ def more(log, text):
         stream.write(text)
 
 
-def test_only_what_is_new_counts(log, noted):
+def test_only_new_lines_are_counted(log, noted):
     more(log, line(200) + line(503, tenths=9) + line(200, "pyweb.stack-watch") + "no line of a log\n")
     found = log_count.count(str(log), noted)
     assert (found.statuses, found.seconds) == ({"2": 1, "5": 1}, [0.1, 0.9])
@@ -132,7 +132,7 @@ def test_only_what_is_new_counts(log, noted):
     assert noted.counted == {"2": 1, "5": 1}
 
 
-def test_half_a_line_waits_for_its_end(log, noted):
+def test_an_incomplete_line_is_read_later(log, noted):
     text = line(404)
     more(log, text[:30])
     assert log_count.count(str(log), noted).statuses == {}
@@ -141,7 +141,7 @@ def test_half_a_line_waits_for_its_end(log, noted):
 
 
 @pytest.mark.parametrize("name", ["shop.access.log.1", "shop.access.log-20261127"])
-def test_a_rotation_loses_nothing(log, noted, name):
+def test_a_rotation_loses_no_lines(log, noted, name):
     more(log, line(404))
     log.rename(log.with_name(name))
     log.write_text(line(500))
@@ -149,20 +149,20 @@ def test_a_rotation_loses_nothing(log, noted, name):
     assert log_count.count(str(log), noted).statuses == {}
 
 
-def test_a_log_that_was_emptied_is_read_from_its_beginning(log, noted):
+def test_a_truncated_log_is_read_from_its_beginning(log, noted):
     with log.open("w") as stream:
         stream.write(line(500))
     assert log_count.count(str(log), noted).statuses == {"5": 1}
 
 
-def test_of_too_much_the_end_counts(log, noted, monkeypatch):
+def test_only_the_end_of_too_many_lines_is_counted(log, noted, monkeypatch):
     monkeypatch.setattr(log_count, "READ_MAX", 10 * len(line()))
     more(log, line() * 30)
     assert log_count.count(str(log), noted).statuses == {"2": 10}
     assert noted.skipped == 20 * len(line())
 
 
-def test_what_is_no_log_is_nothing(tmp_path):
+def test_a_path_that_is_not_a_log_is_ignored(tmp_path):
     noted = Noted(Position(1, 2))
     os.mkfifo(tmp_path / "fifo")
     assert log_count.count(str(tmp_path / "none"), noted).statuses == {}
@@ -173,11 +173,11 @@ def test_what_is_no_log_is_nothing(tmp_path):
     ("values", "share", "wanted"),
     [([3, 1, 2], 0.5, 2), ([1], 0.99, 1), (list(range(1, 101)), 0.99, 99), (list(range(1, 101)), 0.5, 50)],
 )
-def test_a_quantile_is_a_value_that_was_there(values, share, wanted):
+def test_a_quantile_is_one_of_the_values(values, share, wanted):
     assert log_count.quantile(values, share) == wanted
 
 
-def test_the_state_is_no_longer_than_what_is_read_of_it():
+def test_the_largest_state_can_be_read_again():
     files = {f"/etc/nginx/sites-enabled/{number:0200}": "0" * 16 for number in range(500)}
     full = Snapshot(1.0, "a" * 12, files, files)
     assert len(json.dumps([full.data(), full.data()])) < memory.STATE_MAX

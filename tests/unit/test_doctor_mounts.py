@@ -1,4 +1,4 @@
-"""Which file systems keep a site from writing its data, or its server from being executed: read in mountinfo."""
+"""File systems that prevent a site from writing its data or its server from being executed, from mountinfo."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def look(monkeypatch, tmp_path, options):
     return site
 
 
-def test_a_directory_that_is_written_to_on_a_read_only_file_system_is_found(monkeypatch, tmp_path):
+def test_a_directory_that_must_be_writable_on_a_read_only_file_system_is_found(monkeypatch, tmp_path):
     site = look(monkeypatch, tmp_path, "ro")
     assert site.read_only == {f"{tmp_path}/data": f"{tmp_path}/data"}
 
 
-def test_the_mount_that_came_last_counts(monkeypatch, tmp_path):
+def test_the_last_mount_counts(monkeypatch, tmp_path):
     assert look(monkeypatch, tmp_path, "rw").read_only == {}
 
 
@@ -47,6 +47,6 @@ def test_a_program_on_a_file_system_with_noexec_is_found(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "1 2 3", "a b c d e f"])
-def test_nothing_is_known_where_there_is_no_mountinfo(text):
+def test_nothing_is_reported_without_mountinfo(text):
     assert look_mounts.parsed(text) == {}
     assert look_mounts.mount_of("/srv", {}) == ""

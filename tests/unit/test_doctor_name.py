@@ -1,4 +1,4 @@
-"""DNS as the host sees it, and which server answers. What the doctor says of each fault, word by word."""
+"""DNS as the host resolves it, and which server answers: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rename(host, name):
 
 
 def read_before(site):
-    """Another server with the name, which nginx reads first, answers."""
+    """Let another server with the same name, which nginx reads first, answer."""
     put(site.entrances[0], server=TAKES, wanted=[TAKES, *site.entrances[0].wanted])
 
 
@@ -56,7 +56,7 @@ CASES = [
         ("server_name: none",),
     ),
     Case(
-        "a more specific address wins",
+        "a more specific address has precedence",
         lambda site, host: put(site.entrances[0], server=OTHER),
         "name.other-server",
         "broken",
@@ -101,7 +101,7 @@ CASES = [
         ("getent ahosts shop.com: 198.51.100.1",),
     ),
     Case(
-        "a name that the resolver does not know",
+        "a name that cannot be resolved",
         lambda site, host: (rename(host, "shop.com"), put(site, domains=["shop.com"], resolved={"shop.com": ""})),
         "name.elsewhere",
         "unknown",
@@ -168,7 +168,7 @@ def test_fault_of_name_is_named(case):
     check(case)
 
 
-def test_eight_of_the_names_that_nginx_has_are_shown():
+def test_eight_names_of_nginx_are_shown():
     site, host = evidence()
     names = host.nginx.config.tree[0].block[0].all("server_name")[0].args
     names[:] = ["_", *"kihgfedcba"]
@@ -187,19 +187,19 @@ def test_eight_of_the_names_that_nginx_has_are_shown():
         ("root /srv;", False),
     ],
 )
-def test_a_server_that_sends_clients_on_is_the_right_one(answers, right):
+def test_a_server_that_redirects_clients_is_the_right_one(answers, right):
     site, host = evidence()
     text = f"http {{ server {{ server_name shop.example; {answers} }} }}"
     [server] = match.servers(dump.parse(f"# configuration file /n:\n{text}"))
     entrance = site.entrances[0]
     put(entrance, server=server, wanted=[server, *entrance.wanted])
     assert ("name.other-server" not in faults_of(verdict(site, host))) is right
-    # With nobody else who hands over, it is no other server's fault.
+    # If no other server redirects, the fault is not another server's.
     put(entrance, wanted=[server, server])
     assert "name.other-server" not in faults_of(verdict(site, host))
 
 
-def test_where_nginx_does_not_run_a_missing_name_is_a_consequence():
+def test_a_missing_name_is_a_consequence_if_nginx_does_not_run():
     site, host = evidence()
     put(site, domains=["other.example"])
     put(host.nginx, master=None)

@@ -1,4 +1,4 @@
-"""Whether nginx runs, its configuration, its ports, certificates. What the doctor says of each fault, word by word."""
+"""Whether nginx runs, its configuration, ports and certificates: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ CASES = [
         ),
     ),
     Case(
-        "the same at a start",
+        "a listen on IPv6 without IPv6, at a start",
         lambda site, host: (stop(site, host, NO_IPV6, "failed"), put(host, ipv6=True)),
         "nginx.ipv6",
         "broken",
@@ -130,7 +130,7 @@ CASES = [
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
-        "a broken configuration in a file of a run's",
+        "a broken configuration in a managed file",
         lambda site, host: (refuse(host, UNKNOWN_WORD), put(host.nginx, ours="/etc/nginx/a.conf")),
         "nginx.config",
         "degraded",
@@ -150,7 +150,7 @@ CASES = [
         "systemctl enable nginx",
     ),
     Case(
-        "nginx is disabled, on a host of somebody else's",
+        "nginx is disabled, on a host that is not managed",
         lambda site, host: (disable(host), put(site, managed=False)),
         "nginx.not-enabled",
         "advice",
@@ -158,7 +158,7 @@ CASES = [
         "systemctl enable nginx",
     ),
     Case(
-        "a broken configuration without a word",
+        "a broken configuration without an error message",
         lambda site, host: put(host.nginx, tested=Ran(1)),
         "nginx.config",
         "degraded",
@@ -180,7 +180,7 @@ CASES = [
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
-        "a port that is taken, says the log",
+        "a port in use, according to the log",
         lambda site, host: stop(site, host, TAKEN, "failed"),
         "nginx.port-taken",
         "broken",
@@ -189,7 +189,7 @@ CASES = [
         ("bind() to 0.0.0.0:80 failed (98: Address already in use)",),
     ),
     Case(
-        "a port that is taken, by a known program",
+        "a port in use by a known program",
         lambda site, host: (
             stop(site, host),
             put(host, listeners=[Listener("0.0.0.0:80", 1)], holders={80: "httpd (pid 7, root)"}),
@@ -221,7 +221,7 @@ CASES = [
         "systemctl unmask nginx && systemctl start nginx",
     ),
     Case(
-        "nginx cannot start, for a drop-in",
+        "a drop-in that prevents nginx from starting",
         lambda site, host: (
             stop(site, host),
             put(
@@ -281,7 +281,7 @@ CASES = [
         ("TLS to 192.0.2.1:80 for shop.example: certificate is not yet valid",),
     ),
     Case(
-        "a certificate of another name",
+        "a certificate for another name",
         lambda site, host: tls(site, "Hostname mismatch, certificate is not valid for 'x'."),
         "nginx.certificate-name",
         "broken",
@@ -299,7 +299,7 @@ CASES = [
         ("TLS to 192.0.2.1:80 for shop.example: unsuitable certificate purpose",),
     ),
     Case(
-        "a certificate that nobody knows the place of",
+        "a certificate whose file is unknown",
         lambda site, host: put(site.entrances[0], tls=True, certificate="certificate has expired"),
         "nginx.certificate-expired",
         "broken",
@@ -335,7 +335,7 @@ CASES = [
         ("newer than the workers: /a, /b, /c",),
     ),
     Case(
-        "temporary files",
+        "temporary files of requests",
         lambda site, host: put(
             site.directives, temporaries=[Temporary("client_body_temp_path", "/t", "", "t is closed", "chmod o+x /t")]
         ),
@@ -388,7 +388,7 @@ def test_fault_of_nginx_is_named(case):
     "message", [TAKEN, 'nginx: [emerg] cannot load certificate key "/k": PEM_read_bio_PrivateKey() failed']
 )
 @pytest.mark.parametrize("runs", [True, False])
-def test_whatever_nginx_refuses_is_a_broken_configuration(message, runs):
+def test_any_refusal_of_nginx_is_a_broken_configuration(message, runs):
     site, host = evidence()
     refuse(host, message)
     if not runs:
@@ -399,7 +399,7 @@ def test_whatever_nginx_refuses_is_a_broken_configuration(message, runs):
     assert set(found) == {"nginx.config"} | ({"nginx.port-taken"} if message == TAKEN and not runs else set())
 
 
-def test_only_the_end_of_the_journal_says_why_nginx_did_not_start():
+def test_why_nginx_did_not_start_is_read_from_the_end_of_the_journal():
     site, host = evidence()
     stop(site, host, "\n".join([TAKEN, *["later"] * 15]))
     assert set(roots(verdict(site, host))) == {"nginx.stopped"}
@@ -414,7 +414,7 @@ def test_the_first_three_changed_files_are_named():
     assert fault["evidence"] == ["newer than the workers: /a, /b, /c"]
 
 
-def test_a_password_of_nginx_is_no_fault_of_what_is_behind_it():
+def test_a_401_of_nginx_itself_is_no_fault_of_the_application():
     site, host = evidence()
     closed(site, host, 401)
     assert roots(verdict(site, host)) == {}
@@ -423,14 +423,14 @@ def test_a_password_of_nginx_is_no_fault_of_what_is_behind_it():
     assert {"client.status", "static.status", "media.status"} <= set(faults_of(verdict(site, host)))
 
 
-def test_an_application_that_cannot_serve_is_not_in_maintenance():
+def test_a_503_of_the_application_is_not_reported_as_maintenance():
     site, host = evidence()
     put(site, wanted_status=[200])
     put(site.entrances[0], answer=answer(503))
     assert set(roots(verdict(site, host))) == {"client.status"}
 
 
-def test_an_nginx_that_nobody_started_by_its_unit_is_not_told_to_be_disabled():
+def test_an_nginx_that_runs_without_its_unit_is_not_reported_as_disabled():
     site, host = evidence()
     disable(host)
     put(host.nginx.master, unit="")

@@ -1,4 +1,4 @@
-"""docs/doctor-codes.md and docs/symptoms.md: each code has its place, and no link leads nowhere."""
+"""docs/doctor-codes.md and docs/symptoms.md: each code has its place, and all links have a target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.chain import HO
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/doctor"))
-import codes  # noqa: E402 - it lies where the line above looks
+import codes  # noqa: E402 - modules in the directory that the line above adds
 import means  # noqa: E402 - likewise
 
 
@@ -20,7 +20,7 @@ def page():
     return codes.codes_page()
 
 
-def test_each_code_has_an_anchor_once_what_it_means_and_a_fix_for_both_kinds_of_hosts(page):
+def test_each_code_has_one_anchor_a_meaning_and_a_fix_for_both_kinds_of_hosts(page):
     assert re.findall(r'<a id="([^"]+)"></a>', page) == [
         code for hop in HOPS for code in REGISTER if code.startswith(f"{hop}.")
     ]
@@ -35,17 +35,17 @@ def test_every_link_of_the_page_has_its_anchor(page):
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
 
 
-def test_what_is_for_a_host_without_an_inventory_names_no_key_of_one(page):
+def test_fixes_by_hand_name_no_key_of_the_inventory(page):
     for by_hand in re.findall(r"(?m)^- by hand: (.*)$", page):
         assert "web_sites" not in by_hand
 
 
-def test_a_code_without_a_meaning_shows_what_is_said_with_it(monkeypatch):
+def test_a_code_without_a_meaning_shows_an_example_message(monkeypatch):
     monkeypatch.setitem(means.MEANS, "nginx.stopped", "")
     assert "For example: nginx is stopped." in codes.codes_page()
 
 
-def test_each_symptom_leads_to_codes_that_there_are():
+def test_each_symptom_leads_to_existing_codes():
     page = codes.symptoms_page()
     sections = page.split("\n## ")[1:]
     assert len(sections) == len(means.SYMPTOMS)
@@ -57,6 +57,6 @@ def test_each_symptom_leads_to_codes_that_there_are():
         assert any(word in section.partition("\n")[0] for section in sections), word
 
 
-def test_no_meaning_is_said_twice():
+def test_no_meaning_is_used_twice():
     said = [text for text in means.MEANS.values() if text]
-    assert len(said) - len(set(said)) <= 1  # a name of an upstream, which two hops may find
+    assert len(said) - len(set(said)) <= 1  # an unknown name of an upstream, which two hops can find

@@ -1,4 +1,4 @@
-"""The pictures of the docs: what is in them is what the doctor says, and they change only with its words."""
+"""The pictures in the documentation show what the doctor prints, and are only redrawn when its output changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_picture_of_the_terminal_has_every_line_in_its_colour():
     assert float(root.get("width")) > len(picture.COMMAND) * 8
 
 
-def test_what_differs_from_run_to_run_is_not_in_it():
+def test_values_that_differ_between_runs_are_not_in_it():
     said = "mine-d12 0123abcd4567 at 172.17.0.3 as process 77 in 1.25 s, next run Sat 2026-11-28 00:00:00 UTC"
     other = "mine-d12 89abcdef0123 at 172.18.0.9 as process 8 in 0.02 s, next run Mon 2026-11-30 01:00:00 CET"
     names = {"mine-d12": "web1"}
@@ -42,11 +42,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "docs"
 
 
-def test_pictures_are_drawn_once_and_again_when_the_words_change(folder):
+def test_pictures_are_redrawn_only_when_the_output_changes(folder):
     def shoot(path):
         path.write_bytes(b"page")
 
     assert picture.draw(LINES, shoot)
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "a.svg"]
-    assert not picture.draw(LINES, lambda path: pytest.fail("drawn again"))
+    assert not picture.draw(LINES, lambda path: pytest.fail("the picture was drawn again"))
     assert picture.draw(LINES[:1], shoot)

@@ -1,4 +1,4 @@
-"""How the doctor follows redirects, finds out who makes them, and sees a proxy in front of nginx."""
+"""How the doctor follows redirects, finds out what makes them, and recognises a proxy in front of nginx."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HTTP, HTTPS, WWW = "http://shop.example/", "https://shop.example/", "https://www
 
 @pytest.fixture
 def web(monkeypatch):
-    """A site of CONFIG, its host, and the answers: URL to location, or to what answers a request with these headers."""
+    """A site of CONFIG, its host, and the answers: URL to a location, or to a function of the request's headers."""
     site, host = evidence()
     config = dump.parse(CONFIG)
     put(host.nginx, config=config)
@@ -60,11 +60,11 @@ def walks(web):
     return look_redirects.look_at_redirects(site, host)
 
 
-def test_a_site_without_redirects_has_no_ways(web):
+def test_a_site_without_redirects_has_no_walks(web):
     assert walks(web) == []
 
 
-def test_the_way_from_http_to_https_ends(web):
+def test_a_redirect_from_http_to_https_ends(web):
     web[2][HTTP] = HTTPS
     [walk] = walks(web)
     assert (walk.start, walk.loops_at, walk.leaves) == (HTTP, "", "")
@@ -74,7 +74,7 @@ def test_the_way_from_http_to_https_ends(web):
 
 
 @pytest.mark.parametrize("location", [HTTPS, "/", "https://shop.example:443/#top", "//SHOP.example"])
-def test_an_application_that_sends_to_itself_is_a_loop(web, location):
+def test_an_application_that_redirects_to_itself_is_a_loop(web, location):
     web[2].update({HTTP: HTTPS, HTTPS: location})
     first, second = walks(web)
     for walk in (first, second):
@@ -83,7 +83,7 @@ def test_an_application_that_sends_to_itself_is_a_loop(web, location):
     assert (len(first.redirects), len(second.redirects)) == (2, 1)
 
 
-def test_a_loop_over_a_name_that_only_nginx_knows_is_seen(web):
+def test_a_loop_through_a_name_that_only_nginx_knows_is_found(web):
     web[2].update({HTTPS: WWW, WWW: HTTPS})
     [walk] = walks(web)
     assert walk.loops_at == HTTPS
@@ -93,13 +93,13 @@ def test_a_loop_over_a_name_that_only_nginx_knows_is_seen(web):
     ]
 
 
-def test_who_is_given_a_cookie_on_the_way_is_not_in_a_loop(web):
+def test_a_redirect_that_sets_a_cookie_is_not_a_loop(web):
     web[2][HTTPS] = lambda headers: 200 if headers.get("Cookie") == "seen=1" else (HTTPS, "seen=1; Path=/")
     [walk] = walks(web)
     assert walk.loops_at == ""
 
 
-def test_a_way_without_an_end_is_a_loop(web):
+def test_redirects_without_an_end_are_a_loop(web):
     site, _host, answers, asked = web
     for number in range(20):
         answers[f"{HTTPS}{number}"] = f"/{number + 1}"
@@ -111,7 +111,7 @@ def test_a_way_without_an_end_is_a_loop(web):
     assert len(asked) == look_redirects.REDIRECTS_MAX
 
 
-def test_a_way_to_somebody_else_is_not_followed(web):
+def test_a_redirect_to_another_host_is_not_followed(web):
     web[2][HTTPS] = "https://login.example.org/x?next=/"
     [walk] = walks(web)
     assert (walk.leaves, walk.unserved, walk.loops_at) == ("https://login.example.org/x?next=/", False, "")
@@ -119,12 +119,12 @@ def test_a_way_to_somebody_else_is_not_followed(web):
 
 
 @pytest.mark.parametrize("location", ["https://[", "https://shop.example:no/", f"/{'x' * 2048}"])
-def test_what_is_no_location_leads_nowhere(web, location):
+def test_an_invalid_location_is_not_followed(web, location):
     web[2][HTTPS] = location
     assert walks(web) == []
 
 
-def test_a_cookie_that_is_more_than_one_line_is_not_sent_back(web):
+def test_a_cookie_with_line_breaks_is_not_sent_back(web):
     web[2][HTTPS] = lambda headers: (HTTPS, "a=b\nX-Evil: 1")
     assert [walk.loops_at for walk in walks(web)] == [HTTPS]
     assert all("Cookie" not in headers for _url, headers in web[3])
@@ -138,7 +138,7 @@ def test_a_cookie_that_is_more_than_one_line_is_not_sent_back(web):
         ("server_name _; return 444;", True),
     ],
 )
-def test_https_of_the_site_may_be_the_default_servers(web, inside, unserved):
+def test_https_may_be_served_by_the_default_server(web, inside, unserved):
     _site, host, answers, _asked = web
     without_https(web)
     text = f"server {{ listen 443 ssl default_server; {inside} }}"
@@ -164,7 +164,7 @@ def without_https(web):
 
 
 @pytest.mark.parametrize(("heeds", "heeded"), [(False, False), (True, True)])
-def test_https_that_is_not_there_is_asked_for_as_a_proxy_would(web, heeds, heeded):
+def test_missing_https_is_requested_with_the_headers_of_a_proxy(web, heeds, heeded):
     without_https(web)
     web[2][HTTP] = lambda headers: 200 if heeds and headers.get("X-Forwarded-Proto") == "https" else HTTPS
     [walk] = walks(web)
@@ -172,7 +172,7 @@ def test_https_that_is_not_there_is_asked_for_as_a_proxy_would(web, heeds, heede
     assert [headers for _url, headers in web[3]] == [{}, {"X-Forwarded-Proto": "https"}]
 
 
-def test_where_nginx_believes_somebody_this_doctor_cannot_tell(web):
+def test_a_header_of_a_proxy_that_nginx_trusts_cannot_be_tested(web):
     site, _host, answers, _asked = web
     without_https(web)
     [server] = match.servers(
@@ -186,7 +186,7 @@ def test_where_nginx_believes_somebody_this_doctor_cannot_tell(web):
     assert (walk.unserved, walk.heeded) == (True, True)
 
 
-def test_nothing_is_asked_when_there_is_no_time_left(web):
+def test_no_request_is_made_after_the_time_limit(web):
     site, host, answers, asked = web
     answers[HTTP] = HTTPS
     walker = look_redirects._Walker(site, host, time.monotonic() - 1)
@@ -194,7 +194,7 @@ def test_nothing_is_asked_when_there_is_no_time_left(web):
     assert asked == []
 
 
-def test_where_nobody_answers_the_way_ends(web):
+def test_the_walk_ends_if_there_is_no_answer(web):
     web[2].update({HTTP: HTTPS, HTTPS: None})
     [walk] = walks(web)
     assert (len(walk.redirects), walk.loops_at, walk.leaves) == (1, "", "")
@@ -211,7 +211,7 @@ def test_where_nobody_answers_the_way_ends(web):
         ("https://shop.example:no/", None),
     ],
 )
-def test_the_way_to_a_url_is_a_server_with_that_name_and_port(web, url, wanted):
+def test_the_server_of_a_url_is_the_one_with_its_name_and_port(web, url, wanted):
     found = look_redirects.entrance_of(url, web[0], web[1])
     assert (found and (found.domain, found.port, found.greets)) == wanted
 
@@ -233,7 +233,7 @@ def test_the_way_to_a_url_is_a_server_with_that_name_and_port(web, url, wanted):
         ("location /a { return 302 https://shop.example/b/; }", "https://shop.example/b/", True),
     ],
 )
-def test_the_maker_of_a_redirect_is_the_directive_that_leads_there(inside, target, made):
+def test_the_directive_that_makes_a_redirect_is_found(inside, target, made):
     text = f"# configuration file /n:\nhttp {{ server {{ server_name shop.example; {inside} }} }}"
     [server] = match.servers(dump.parse(text))
     way = Entrance("shop.example", "192.0.2.1", 80, False, server, [server])
@@ -242,7 +242,7 @@ def test_the_maker_of_a_redirect_is_the_directive_that_leads_there(inside, targe
     assert look_redirects.maker_of(way, "http://shop.example/a?b=c", target) == maker
 
 
-def test_a_port_greets_when_any_server_says_so():
+def test_a_port_uses_the_proxy_protocol_if_any_server_does():
     config = dump.parse(CONFIG)
     assert [look_redirects.greets(config, port) for port in (80, 443, 8443)] == [False, False, True]
     assert look_redirects.greets(None, 80) is False
@@ -254,7 +254,7 @@ def test_a_port_greets_when_any_server_says_so():
         (308, "https://shop.example/healthz", True),
         (301, "https://shop.example:443/healthz?x=y", True),
         (301, "https://shop.example/login", False),
-        (301, "http://shop.example/healthz", False),  # itself
+        (301, "http://shop.example/healthz", False),  # to itself
         (301, "https://shop.example:8443/healthz", False),
         (301, "https://else.example/healthz", False),
         (200, "https://shop.example/healthz", False),
@@ -262,7 +262,7 @@ def test_a_port_greets_when_any_server_says_so():
         (301, "https://shop.example:no/healthz", False),
     ],
 )
-def test_a_redirect_to_the_same_page_at_another_entrance_is_as_good_as_that_one(web, status, location, wanted):
+def test_a_redirect_to_the_same_page_of_another_entrance_is_expected(web, status, location, wanted):
     site = web[0]
     site.path = "/healthz"
     site.entrances[0].answer = Answer(status, "", 0.1, {"location": location})
@@ -298,7 +298,7 @@ def test_requests_with_another_address_in_a_header_come_from_a_proxy():
         [line()] * 5 + [line(client="-")] * 6,
         [line(client="-")] * 9,
         [line(client="")] * 9,
-        [line(sender="203.0.113.9")] * 9,  # nginx has taken the address from the header
+        [line(sender="203.0.113.9")] * 9,  # nginx has set the address from the header
         [line(sender="203.0.113.9", client="198.51.100.1, 203.0.113.9")] * 9,
         [line(agent="pyweb.stack")] * 9,
         [line(when="01/Jan/2027:00:00:00 +0000")] * 9,
@@ -310,25 +310,25 @@ def test_requests_with_another_address_in_a_header_come_from_a_proxy():
         "less than half",
         "none",
         "empty",
-        "believed",
-        "believed, of several",
+        "trusted",
+        "trusted, with several addresses",
         "own",
         "old",
         "no time",
         "other",
     ],
 )
-def test_what_proves_nothing_is_left_out(lines):
+def test_insufficient_evidence_of_a_proxy_is_ignored(lines):
     assert (seen(*lines).addresses, seen(*lines).lines) == ([], [])
 
 
-def test_a_header_to_which_nginx_added_the_sender_is_read_without_it():
+def test_the_sender_that_nginx_adds_to_a_header_is_removed():
     layout = MAIN.replace("$http_x", "$proxy_add_x")
     assert seen(*[line(client="203.0.113.9, 10.0.0.7")] * 5, layout=layout).addresses == ["10.0.0.7"]
     assert seen(*[line(client="10.0.0.7")] * 5, layout=layout).addresses == []
 
 
-def test_the_words_of_the_proxy_protocol_are_seen_in_what_nginx_takes_for_a_request():
+def test_the_proxy_protocol_is_recognised_in_invalid_requests():
     request = "PROXY TCP4 203.0.113.9 10.0.0.1 40000 80"
     found = seen(*[line(client="-", request=request)] * 5)
     assert (found.greeted, found.addresses) == (True, ["10.0.0.7"])
@@ -345,11 +345,11 @@ def test_the_words_of_the_proxy_protocol_are_seen_in_what_nginx_takes_for_a_requ
         ({}, 0.0),
     ],
 )
-def test_the_time_of_a_line(values, wanted):
+def test_time_of_a_line(values, wanted):
     assert look_proxies.time_of(values) == wanted
 
 
-def test_the_format_of_a_log_is_what_its_name_stands_for():
+def test_a_log_format_is_looked_up_by_name():
     config = dump.parse(
         "# configuration file /n:\nhttp { log_format main escape=json '$remote_addr ' '$http_x_forwarded_for'; }"
     )
@@ -378,7 +378,7 @@ def test_directives_without_effect_are_named(inside, greeted, unset):
     assert look_proxies.without_effect(server.chain, greeted) == unset
 
 
-def test_the_log_of_a_site_is_read_since_nginx_runs_as_it_does(web, tmp_path):
+def test_the_log_of_a_site_is_read_from_the_last_reload_of_nginx(web, tmp_path):
     site, host, _answers, _asked = web
     log = tmp_path / "access.log"
     log.write_text(f"{line()}\n" * 5)

@@ -1,4 +1,4 @@
-"""The register of faults, against what the hops make, what the unit tests show and what the tests on hosts break."""
+"""The register of faults, compared with the code of the hops, the unit tests and the tests on hosts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.chain import HO
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/doctor"))
-import cases  # noqa: E402 - it lies where the line above looks
+import cases  # noqa: E402 - modules in the directory that the line above adds
 import more  # noqa: E402 - likewise
 
 DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
-# What the hops share: it judges, too.
+# Shared by the hops; it judges, too.
 SHARED = (
     *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "fixes", "groups"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
@@ -29,48 +29,52 @@ JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}
 ASKING |= {"processes", "path_walk", "files", "shell", "ask", "ladder", "django_look", "protocol", "identity", "client"}
 
-# Why no test makes them on a host: the unit tests show them.
+# Why no test causes these faults on a host; the unit tests show them.
 NOT_ON_A_HOST = {
     **dict.fromkeys(
         ("client.no-answer", "client.no-connection", "client.other-program", "client.status"),
-        "what a client gets follows from what another hop has",
+        "what a client gets is a consequence of another hop",
     ),
     **dict.fromkeys(
         ("app.interpreter", "app.unseen", "firewalld.silent", "name.elsewhere", "nginx.unexamined", "nginx.untested"),
-        "nobody knows more",
+        "the cause is unknown",
     ),
-    **dict.fromkeys(("media.selinux", "static.selinux"), "a container has no SELinux; socket.selinux stands for them"),
-    **dict.fromkeys(("nginx.missing", "uwsgi.missing"), "test_playbook.py asks a host without them"),
+    **dict.fromkeys(
+        ("media.selinux", "static.selinux"),
+        "a container has no SELinux; socket.selinux is tested instead",
+    ),
+    **dict.fromkeys(("nginx.missing", "uwsgi.missing"), "test_playbook.py tests a host without them"),
     **dict.fromkeys(
         ("django.cache-table", "django.development", "django.memory", "django.sessions"),
-        "the run judges these, too, and refuses or warns: test_settings_findings.py",
+        "a run also checks these, and refuses or warns: test_settings_findings.py",
     ),
     **dict.fromkeys(
         ("media.alias", "media.location-taken", "media.no-location", "media.status"),
-        "static.alias, static.location-taken and static.no-location stand for them",
+        "static.alias, static.location-taken and static.no-location are tested instead",
     ),
     **dict.fromkeys(
         ("location.proxy-uri", "location.upstream-name", "location.variable"),
-        "what nginx does there is in test_nginx_requests.py, and what it says in test_doctor_location.py",
+        "test_nginx_requests.py tests the behaviour, and test_doctor_location.py the messages",
     ),
-    **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
+    **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* are tested instead"),
     **dict.fromkeys(
         ("client.outside-differs", "client.outside-silent"),
-        "test_doctor_visitors.py: nothing is between in a container",
+        "test_doctor_visitors.py: in a container nothing is in between",
     ),
     **dict.fromkeys(
-        ("client.refused", "firewalld.limited"), "they change no status: cases_visitors.py has both as healthy"
+        ("client.refused", "firewalld.limited"),
+        "they do not change the status: cases_visitors.py has both as healthy sites",
     ),
-    "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
-    "uwsgi.twice": "which of two masters a client gets is chance",
-    "background.sandbox": "app.sandbox stands for it",
-    "socket.queue-full": "what fills it is the cause: workers that are busy or halted, of which cases are there",
-    "socket.unreachable": "a network that is not there is none of a container's",
+    "django.settings": "unusable settings also prevent the application from loading: app.import",
+    "uwsgi.twice": "which of the two masters answers a client is random",
+    "background.sandbox": "app.sandbox is tested instead",
+    "socket.queue-full": "its causes are busy or stopped workers, which have their own cases",
+    "socket.unreachable": "a container cannot be without its network",
 }
 
 
 def shown():
-    """The faults that the tables of the unit tests show, with the number of rows."""
+    """Return the faults in the tables of the unit tests, with the number of cases."""
     found = {}
     for hop in HOPS:
         for case in importlib.import_module(f"test_doctor_{hop}").CASES:
@@ -83,27 +87,27 @@ def test_every_hop_has_a_file_and_a_place_in_the_chain():
     assert [path.stem for path in FILES] == sorted(HOPS)
 
 
-def test_every_fault_of_the_register_is_shown_by_a_unit_test_and_no_other():
+def test_the_unit_tests_have_a_case_for_every_fault_of_the_register_and_no_other():
     assert set(shown()) == set(REGISTER)
 
 
 def broken_on_a_host():
-    """The faults that tests make on a host: those of the table and of the long one."""
+    """Return the faults that tests cause on a host, in either table of cases."""
     listed = [*cases.MANAGED_CASES, *cases.BY_HAND_CASES, *more.files_cases()]
     return {name for case in listed for name in (case.fault, *case.extra)}
 
 
-def test_every_fault_that_is_broken_on_a_host_is_in_the_register():
+def test_every_fault_that_is_caused_on_a_host_is_in_the_register():
     assert len(broken_on_a_host()) > 30
     assert broken_on_a_host() <= set(REGISTER)
 
 
-def test_every_fault_is_broken_on_a_host_or_says_why_not():
+def test_every_fault_is_caused_on_a_host_or_has_a_reason():
     assert set(REGISTER) - broken_on_a_host() == set(NOT_ON_A_HOST)
 
 
 @pytest.mark.parametrize(("fault", "sources"), REGISTER.items(), ids=list(REGISTER))
-def test_what_a_fault_follows_from_exists(fault, sources):
+def test_sources_of_consequences_exist(fault, sources):
     hops_before = HOPS.index(fault.partition(".")[0])
     assert hops_before >= 0
     for source in sources:
@@ -112,7 +116,7 @@ def test_what_a_fault_follows_from_exists(fault, sources):
 
 
 def made(path):
-    """The names in the calls of `FAULTS.fault`, as far as they are literal: conditional ones and variables, too."""
+    """Return the names in calls of `FAULTS.fault`, if they are literal: also in conditions and variables."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fault":
@@ -120,14 +124,14 @@ def made(path):
     return {name for name in names if re.fullmatch(r"[a-z]+\.[a-z0-9-]+", str(name))}
 
 
-def test_the_hops_make_no_fault_that_is_not_declared():
+def test_the_hops_only_make_declared_faults():
     names = {name for path in FILES for name in made(path)}
     assert len(names) > 40
     assert names <= set(REGISTER)
 
 
 @pytest.mark.parametrize("path", JUDGING, ids=lambda path: path.stem)
-def test_judges_ask_nothing(path):
+def test_judges_gather_no_facts(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         words = []
@@ -141,15 +145,15 @@ def test_judges_ask_nothing(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_fault_is_made_by_its_register_only(path):
+def test_faults_are_only_made_by_their_register(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not [
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Fault"
     ]
 
 
-def test_the_cases_of_the_long_table_have_titles_of_their_own_and_the_handful_is_among_them():
-    groups = more.groups()  # raises for a title that is there twice
+def test_titles_in_the_long_table_are_unique_and_contain_the_short_selection():
+    groups = more.groups()  # raises an error for a duplicate title
     assert sum(len(group.cases) + len(group.healthy) for group in groups) > 30
     assert [case.title for case in more.handful()] == list(more.HANDFUL)
     assert all(case.words for group in groups for case in group.cases)

@@ -1,4 +1,4 @@
-"""The report: aligned lines, a page in which nothing of a host is markup, data that can be read back."""
+"""The report: aligned lines on the terminal, a page with all texts escaped, and data that can be read back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def hosts():
     )
 
 
-def test_every_host_is_in_the_report_reached_or_not(hosts):
+def test_every_host_is_in_the_report_even_if_unreachable(hosts):
     assert [(one["host"], one["error"], len(one["sites"])) for one in hosts] == [
         ("web1", "", 1),
         ("web2", f"unreachable: no route {EVIL}", 0),
@@ -71,7 +71,7 @@ def test_every_host_is_in_the_report_reached_or_not(hosts):
     ]
 
 
-def test_terminal_has_one_aligned_line_a_hop(hosts):
+def test_terminal_has_one_aligned_line_for_each_hop(hosts):
     shown = doctor_report.lines(hosts)
     texts = [text for text, _colour in shown]
     assert texts[0] == "web1  shop (shop.example): broken"
@@ -88,7 +88,7 @@ def test_terminal_has_one_aligned_line_a_hop(hosts):
 
 
 def with_advice():
-    """A healthy site with something that could be better."""
+    """Return a report with a healthy site that has advice."""
     uwsgi = hop("uwsgi")
     uwsgi["faults"] = [{**hop("uwsgi", "advice", "buffer-size is small")["faults"][0], "fix": "make it larger"}]
     hops = [uwsgi if name == "uwsgi" else hop(name) for name in doctor.HOPS]
@@ -100,14 +100,14 @@ def test_advice_is_shown_and_a_site_with_it_is_all_ok():
     assert shown[0] == ("web1  shop (shop.example): all ok", "green")
     assert ("  advice  uwsgi: buffer-size is small; make it larger  [uwsgi.x]", "cyan") in shown
     [line] = [text for text, _colour in shown if text[4:14].strip() == "uwsgi"]
-    assert line.endswith("all is well")  # and no number of other faults
+    assert line.endswith("all is well")  # And no number of other faults.
     page = doctor_report.page(with_advice(), WHEN)
     assert "i advice" in read(page).text
     assert "buffer-size is small" in read(page).text
     assert " open>" not in page
 
 
-def test_words_that_the_first_fault_rests_on_are_quoted_unless_it_has_them(hosts):
+def test_evidence_of_the_first_fault_is_quoted_unless_the_cause_contains_it(hosts):
     first = hosts[0]["sites"][0]["first"]
     first["evidence"] = ["in the cause", "x.service: exited, status=217/USER", "a" * 400, "", "third", "fourth"]
     first["cause"] = "what is in the cause"
@@ -126,7 +126,7 @@ def test_the_code_of_the_first_fault_is_shown(hosts):
 
 
 class Reader(html.parser.HTMLParser):
-    """Collects tags, links out of the page, and its text; complains about tags that are not closed in order."""
+    """Collect tags, external links and text; report tags that are not closed in order."""
 
     VOID = frozenset({"meta", "br", "link", "img"})
 
@@ -157,11 +157,11 @@ def read(text):
     return reader
 
 
-def test_page_is_well_formed_self_contained_and_escapes_what_a_host_says(hosts):
+def test_page_is_well_formed_self_contained_and_escaped(hosts):
     text = doctor_report.page(hosts, WHEN)
     page = read(text)
     assert "script" not in page.tags
-    assert EVIL in page.text  # as text
+    assert EVIL in page.text  # As text.
     assert EVIL not in text
     assert all(link.startswith("#") for link in page.links)
     assert {link[1:] for link in page.links} <= set(page.ids)
@@ -172,7 +172,7 @@ def test_page_is_well_formed_self_contained_and_escapes_what_a_host_says(hosts):
     assert 'name="viewport"' in text
 
 
-def test_page_says_what_is_broken_where_and_what_mends_it(hosts):
+def test_page_shows_what_is_broken_where_and_the_fix(hosts):
     text = read(doctor_report.page(hosts, WHEN)).text
     for word in (
         "web1",
@@ -189,7 +189,7 @@ def test_page_says_what_is_broken_where_and_what_mends_it(hosts):
         assert name in text
 
 
-def test_page_of_nothing_is_a_page():
+def test_page_without_sites_is_valid():
     assert "no site" in read(doctor_report.page([], WHEN)).text
 
 
@@ -210,13 +210,13 @@ def test_action_writes_the_page_and_the_data(tmp_path):
     assert data["hosts"][0]["sites"] == result()["sites"]
 
 
-def test_action_writes_nothing_in_check_mode_or_where_it_is_not_asked_to(tmp_path):
+def test_action_writes_nothing_in_check_mode_or_without_a_path(tmp_path):
     path = tmp_path / "doctor.html"
     assert run(tmp_path, check_mode=True, reports={"web1": result()}, html=str(path))["written"] == []
     assert run(tmp_path, reports={"web1": result()}, html="")["written"] == []
     assert not path.exists()
 
 
-def test_action_refuses_what_is_no_report(tmp_path):
+def test_action_refuses_invalid_reports(tmp_path):
     with pytest.raises(AnsibleActionFail, match="expected host name -> result of site_doctor"):
         run(tmp_path, reports=[])

@@ -1,4 +1,4 @@
-"""What a host would start, and whose it is: from the files of supervisor, of emperors and of Debian's apps."""
+"""Which server a host would start for a site: from the files of supervisor, emperors and Debian's uwsgi package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ http {
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """No command is run, and no other process is looked into."""
+    """Run no command, and read no other process."""
     monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0))
     monkeypatch.setattr(look_servers.processes, "details", lambda process: None)
 
@@ -50,7 +50,7 @@ def found_on(table, starts=(), addresses=("127.0.0.1:8001",), held=None, tmp_pat
     return found, look_servers.find_server(found, layout, ["shop.example"], host, list(addresses))
 
 
-def test_who_holds_the_address_serves_the_site():
+def test_the_process_that_holds_the_address_serves_the_site():
     table = [
         process(5, "/venv/bin/gunicorn x.wsgi", "x.service"),
         process(6, "/venv/bin/gunicorn x.wsgi", "x.service", 5),
@@ -66,22 +66,22 @@ def test_another_sites_server_is_never_taken():
     assert (master, found.start) == (None, None)
 
 
-def test_what_names_the_address_is_what_would_start_it():
+def test_the_configuration_with_the_address_would_start_the_site():
     wanted = Start("gunicorn", SYSTEMD, "x.service", addresses=["127.0.0.1:8001"])
     other = Start("uwsgi", SUPERVISOR, "shop", addresses=["127.0.0.1:8009"])
     found, master = found_on([], [other, wanted])
     assert (found.start, found.kind, master) == (wanted, "gunicorn", None)
     found, _master = found_on([], [other])
-    assert found.start is other  # by the site's name
+    assert found.start is other  # By the site's name.
 
 
-def test_a_program_that_is_no_server_is_a_stranger():
+def test_a_program_that_is_no_server_is_reported_as_another_program():
     found, master = found_on([process(5, "docker-proxy -x")], held={5: "0.0.0.0:8001"})
     assert master is None
     assert found.stranger.startswith("docker-proxy -x (pid 5")
 
 
-def test_a_server_whose_socket_supervisor_opened_is_no_stranger():
+def test_a_server_whose_socket_supervisor_opened_is_recognised():
     table = [
         process(5, "/usr/bin/python3 /usr/bin/supervisord -n"),
         process(6, "/venv/bin/daphne --fd 0 x.asgi:application", "supervisor.service", 5),
@@ -92,21 +92,21 @@ def test_a_server_whose_socket_supervisor_opened_is_no_stranger():
     assert look_servers.holding(host, ["127.0.0.1:8001"]).pid == 6
 
 
-def test_a_process_that_has_ended_meanwhile_serves_nothing():
+def test_a_process_that_has_ended_in_the_meantime_serves_nothing():
     start = Start("daphne", SUPERVISOR, "shop", addresses=["127.0.0.1:8001"])
     gone = process(2**22 + 5, "/venv/bin/daphne x.asgi:application", cwd="")
     found, master = found_on([gone], [start], held={gone.pid: "127.0.0.1:8001"})
     assert (master, found.start) == (None, start)
 
 
-def test_a_vassal_that_is_a_link_to_nothing(tmp_path):
+def test_a_vassal_that_is_a_broken_link_is_reported(tmp_path):
     (tmp_path / "shop.ini").symlink_to("/nowhere/shop.ini")
     site, host = site_on(None, [], emperors={str(tmp_path): "emperor.service"})
     look_servers.look_around(site, host)
     assert (site.server.vassal_link, site.server.vassal_target) == (f"{tmp_path}/shop.ini", "/nowhere/shop.ini")
 
 
-def test_an_address_of_another_host_is_one():
+def test_an_address_of_another_host_is_recognised():
     found, _master = found_on([], addresses=["10.0.0.5:8001"])
     assert found.elsewhere == "10.0.0.5:8001"
 
@@ -120,7 +120,7 @@ def site_on(master, starts, **more):
     return site, host
 
 
-def test_a_server_started_by_hand_where_a_unit_failed_is_left_over(monkeypatch):
+def test_a_server_started_by_hand_after_its_unit_failed_is_reported_as_left_over(monkeypatch):
     said = "x\nOSError: [Errno 98] Address already in use\n"
     monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0, said))
     unit = {"Id": "shop.service", "ActiveState": "failed", "SubState": "failed"}
@@ -135,7 +135,7 @@ def test_a_server_started_by_hand_where_a_unit_failed_is_left_over(monkeypatch):
     assert not site.server.left_over
 
 
-def test_two_masters_of_one_ini_are_twins():
+def test_two_masters_of_one_ini_are_reported():
     one, other = (
         process(5, "uwsgi --ini /srv/uwsgi.ini", "shop.service"),
         process(7, "uwsgi --ini uwsgi.ini", cwd="/srv"),
@@ -147,7 +147,7 @@ def test_two_masters_of_one_ini_are_twins():
     assert site.server.twins[0].startswith("pid 7")
 
 
-def test_a_vassal_that_was_removed_is_in_the_emperors_log(tmp_path):
+def test_a_removed_vassal_is_found_in_the_emperors_log(tmp_path):
     log = tmp_path / "emperor.log"
     log.write_text("[emperor] removed uwsgi instance blog.ini\n[emperor] removed uwsgi instance shop.ini\n")
     site, host = site_on(None, [], emperors={"/vassals": ""}, emperor_logs={"/vassals": str(log)})
@@ -156,7 +156,7 @@ def test_a_vassal_that_was_removed_is_in_the_emperors_log(tmp_path):
     assert site.server.vassals_log == ["[emperor] removed uwsgi instance shop.ini"]
 
 
-def test_vassals_are_read_in_their_directory(tmp_path):
+def test_vassals_are_read_from_their_directory(tmp_path):
     (tmp_path / "shop.ini").write_text("[uwsgi]\nsocket = /run/%n.sock\n")
     (tmp_path / "blog.yml").write_text("uwsgi:\n  socket: :8002\n")
     (tmp_path / "notes.txt").write_text("none")
@@ -167,7 +167,7 @@ def test_vassals_are_read_in_their_directory(tmp_path):
     ]
 
 
-def test_debians_apps_listen_where_its_script_has_them(monkeypatch, tmp_path):
+def test_addresses_of_debians_apps_are_those_of_its_script(monkeypatch, tmp_path):
     for folder in ("apps-available", "apps-enabled"):
         (tmp_path / folder).mkdir()
     for name in ("shop", "blog"):
@@ -184,7 +184,7 @@ def test_debians_apps_listen_where_its_script_has_them(monkeypatch, tmp_path):
     assert starts[1].addresses == ["unix:/run/uwsgi/app/shop/socket"]
 
 
-def test_the_programs_of_supervisor(monkeypatch, tmp_path):
+def test_programs_of_supervisor(monkeypatch, tmp_path):
     (tmp_path / "supervisord.conf").write_text(
         f"[supervisord]\nchildlogdir={tmp_path}\n[include]\nfiles = conf.d/*.conf\n"
     )
@@ -207,7 +207,7 @@ def test_the_programs_of_supervisor(monkeypatch, tmp_path):
     assert found.supervisor["shop"] == status.strip()
 
 
-def test_a_unit_behind_a_socket_listens_where_that_does():
+def test_a_unit_with_a_socket_unit_listens_on_its_addresses():
     exec_start = "{ path=/venv/bin/gunicorn ; argv[]=/venv/bin/gunicorn shop.wsgi ; ignore_errors=no ; }"
     unit = {"Id": "shop.service", "ExecStart": exec_start, "User": "web", "WorkingDirectory": "/srv/shop"}
     socket = {"Id": "shop.socket", "Listen": "/run/shop.sock (Stream)\n127.0.0.1:8001 (Stream)"}
@@ -228,7 +228,7 @@ def behind_a_socket(site, service="inactive", socket="active"):
     put(site.probes[0], answer=None, pong=None, owner="")
 
 
-def test_a_server_that_its_socket_unit_would_start_is_not_stopped():
+def test_a_stopped_server_that_its_socket_unit_would_start_is_no_fault():
     site, host = evidence()
     behind_a_socket(site)
     put(site.probes[0], connect_error="EACCES", obstacle=denied("/run/shop.sock"))
@@ -239,7 +239,7 @@ def test_a_server_that_its_socket_unit_would_start_is_not_stopped():
     assert "uwsgi.stopped" in faults_of(verdict(site, host))
 
 
-def test_the_file_of_a_socket_unit_comes_back_with_the_unit():
+def test_the_fix_of_a_missing_socket_file_restarts_the_socket_unit():
     site, host = evidence()
     behind_a_socket(site, service="active")
     put(site.probes[0], connect_error="ENOENT")
@@ -247,7 +247,7 @@ def test_the_file_of_a_socket_unit_comes_back_with_the_unit():
     assert fix == "systemctl stop shop.service && systemctl restart shop.socket"
 
 
-def test_another_program_on_the_address_that_a_unit_failed_to_take(monkeypatch):
+def test_another_program_on_the_address_of_a_failed_unit_is_reported(monkeypatch):
     said = "[ERROR] Connection in use: ('127.0.0.1', 8001)\nOSError: [Errno 98] Address already in use\n"
     monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0, said))
     unit = {"Id": "shop.service", "ActiveState": "failed", "SubState": "failed"}
@@ -265,7 +265,7 @@ def test_another_program_on_the_address_that_a_unit_failed_to_take(monkeypatch):
     assert found["fix"] == "kill -TERM 5, then: systemctl restart shop.service"
 
 
-def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
+def test_a_missing_worker_class_is_not_an_error_of_the_application():
     site, host = evidence()
     behind_a_socket(site, service="failed", socket="")
     put(site.server.start, socket={})
@@ -278,7 +278,7 @@ def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
     assert found["fix"].endswith("then systemctl start shop.service")
 
 
-def test_the_socket_unit_of_a_templates_instance(monkeypatch):
+def test_the_socket_unit_of_a_template_instance(monkeypatch):
     asked = []
 
     def run(argv, *rest, **named):
@@ -293,7 +293,7 @@ def test_the_socket_unit_of_a_templates_instance(monkeypatch):
     assert look_starts.listens_of(found["gunicorn@shop.service"]) == ["unix:/run/shop.sock"]
 
 
-def test_https_to_a_server_that_speaks_plain_http():
+def test_https_to_a_server_that_uses_plain_http_is_reported():
     site, host = evidence()
     [server] = dump.parse("# configuration file /n:\nserver { location / { proxy_pass https://127.0.0.1:8001; } }").tree
     put(site, handler=server.block[0].block[0], speaks="http")

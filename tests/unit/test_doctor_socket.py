@@ -1,4 +1,4 @@
-"""The way to what is behind nginx. What the doctor says of each fault, word by word."""
+"""The socket between nginx and the application: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CASES = [
         ("connect(unix:/run/shop.sock): ENOENT",),
     ),
     Case(
-        "the socket of one that runs was removed",
+        "the socket of a running uWSGI was removed",
         lambda site, host: (refuse(site, "ENOENT"), listen(site, "unix:/run/shop.sock")),
         "socket.missing",
         "broken",
@@ -72,7 +72,7 @@ CASES = [
         ("connect(unix:/run/shop.sock): ENOENT",),
     ),
     Case(
-        "no socket, nothing is known",
+        "no socket, no facts",
         lambda site, host: refuse(site, "ENOENT"),
         "socket.missing",
         "broken",
@@ -93,7 +93,7 @@ CASES = [
         ("srw- /tmp/a.sock",),
     ),
     Case(
-        "a private /tmp, and no way in",
+        "a private /tmp, and an obstacle",
         lambda site, host: refuse(site, "ECONNREFUSED", hidden=True),
         "socket.hidden",
         "broken",
@@ -129,7 +129,7 @@ CASES = [
         ("connect(unix:/run/shop.sock): ECONNREFUSED",),
     ),
     Case(
-        "nobody at a port",
+        "nothing listens on a port",
         lambda site, host: tcp(site, "ECONNREFUSED"),
         "socket.refused",
         "broken",
@@ -141,7 +141,7 @@ CASES = [
         ),
     ),
     Case(
-        "nobody at a port, uWSGI at another",
+        "nothing listens on a port, uWSGI on another one",
         lambda site, host: (tcp(site, "ECONNREFUSED"), listen(site, "127.0.0.1:8009")),
         "socket.refused",
         "broken",
@@ -213,7 +213,7 @@ CASES = [
         ),
     ),
     Case(
-        "no obstacle to be seen",
+        "no visible obstacle",
         lambda site, host: refuse(site, "EACCES", described="srw- x"),
         "socket.denied",
         "broken",
@@ -247,7 +247,7 @@ CASES = [
         ("the line",),
     ),
     Case(
-        "SELinux, of a socket of another name",
+        "SELinux, a socket with another name",
         lambda site, host: put(host, denials=[{**AUDIT, "name": "b.sock"}]),
         "socket.selinux",
         "degraded",
@@ -256,7 +256,7 @@ CASES = [
         ("the line",),
     ),
     Case(
-        "SELinux, where no socket is known",
+        "SELinux, an unknown socket",
         lambda site, host: (put(site.probes[0], real=""), put(host, denials=[AUDIT])),
         "socket.selinux",
         "degraded",
@@ -292,7 +292,7 @@ CASES = [
         ("the line",),
     ),
     Case(
-        "a queue that is full",
+        "a full queue",
         lambda site, host: (refuse(site, "EAGAIN"), put(site.uwsgi, log='uWSGI listen queue of socket "a" full')),
         "socket.queue-full",
         "broken",
@@ -308,7 +308,7 @@ CASES = [
         ),
     ),
     Case(
-        "a queue of a port that is full",
+        "a full queue of a port",
         lambda site, host: (
             tcp(site, "ETIMEDOUT"),
             put(host, listeners=[*host.listeners, Listener("127.0.0.1:8001", 2, 7)]),
@@ -327,7 +327,7 @@ CASES = [
         ),
     ),
     Case(
-        "a queue that was full",
+        "a queue that was full before",
         lambda site, host: put(site.uwsgi, log="*** listen queue of socket a (fd: 3) full !!! (101/100) ***"),
         "socket.queue-full",
         "degraded",
@@ -340,7 +340,7 @@ CASES = [
         ("listen queue of socket a (fd: 3) full !!! (101/100)",),
     ),
     Case(
-        "a rule of ours that names another user than nginx's",
+        "a managed rule for another user than nginx's",
         lambda site, host: (tcp(site, "EHOSTUNREACH"), put(site, managed=True, name="shop")),
         "socket.denied",
         "broken",
@@ -416,7 +416,7 @@ CASES = [
         ("uwsgi.stopped",),
     ),
     Case(
-        "http behind uwsgi_pass, nobody knows whose",
+        "http behind uwsgi_pass, an unknown program",
         lambda site, host: (mismatch(site, "http"), put(site.uwsgi, master=None)),
         "socket.protocol",
         "broken",
@@ -454,7 +454,7 @@ CASES = [
         ),
     ),
     Case(
-        "silence",
+        "no answer",
         lambda site, host: put(site.probes[0], answer=None, failure="the end came before an answer"),
         "socket.silent",
         "broken",
@@ -466,7 +466,7 @@ CASES = [
         ),
     ),
     Case(
-        "silence of a known program",
+        "no answer of a known program",
         lambda site, host: put(site.probes[0], answer=None, failure="the end came", owner="x (pid 7, y)"),
         "socket.silent",
         "broken",
@@ -501,7 +501,7 @@ def test_fault_of_socket_is_named(case):
     check(case)
 
 
-def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
+def test_the_fix_of_a_missing_link_to_the_live_release_is_a_run():
     site, host = evidence()
     current = site.layout.current
     put(site.probes[0], address=f"unix:{current}/uwsgi.sock", exists=False, answer=None, connect_error="ENOENT")
@@ -513,7 +513,7 @@ def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
     assert "there is no socket" in faults_of(verdict(site, host))["socket.missing"]["cause"]
 
 
-def test_a_stale_socket_beside_another_one_is_told_with_that():
+def test_a_stale_socket_is_reported_with_the_socket_in_use():
     site, host = evidence()
     put(site.probes[0], answer=None, connect_error="ECONNREFUSED")
     put(site.uwsgi, listens=["unix:/run/x/shop/other.sock"])

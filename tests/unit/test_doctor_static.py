@@ -1,4 +1,4 @@
-"""Static files. What the doctor says of each fault, word by word."""
+"""Static files: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENTRY = "pages that name it answer 500 (Missing staticfiles manifest entry)"
 
 CASES = [
     Case(
-        "files that are older, and one that is not there",
+        "outdated files and a missing one",
         lambda site, host: assets(site, missing=["n.css"], missing_many=1, older=["a.js", "b.js"], older_many=7),
         "static.stale",
         "degraded",
@@ -43,7 +43,7 @@ CASES = [
         ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
     ),
     Case(
-        "one that was never collected, by hand",
+        "a file that was never collected, by hand",
         lambda site, host: (assets(site, missing=["n.css"], missing_many=1), by_hand(site)),
         "static.stale",
         "degraded",
@@ -60,7 +60,7 @@ CASES = [
         "pyweb.stack.site runs collectstatic",
     ),
     Case(
-        "a name in a template that no manifest has, and it fails",
+        "a name in a template that is missing in the manifest, and pages fail",
         lambda site, host: (
             assets(site, wanted=["typo.css (/t/a.html:1)"], **MANIFEST),
             put(site.probes[0], answer=answer(503)),
@@ -72,7 +72,7 @@ CASES = [
         ("typo.css (/t/a.html:1)",),
     ),
     Case(
-        "a file that no manifest has",
+        "a file that is missing in the manifest",
         lambda site, host: assets(site, unlisted=["n.css"], **MANIFEST),
         "static.manifest",
         "degraded",
@@ -81,7 +81,7 @@ CASES = [
         ("n.css",),
     ),
     Case(
-        "files of the manifest that are gone",
+        "missing files of the manifest",
         lambda site, host: assets(site, gone=["a.css", "b.css", "c.css"], **MANIFEST),
         "static.manifest",
         "degraded",
@@ -159,7 +159,7 @@ CASES = [
         ),
     ),
     Case(
-        "an alias that is wrong",
+        "a wrong alias",
         lambda site, host: fetch(site, 404, elsewhere=True, wanted="/srv/real/a.css"),
         "static.alias",
         "broken",
@@ -220,7 +220,7 @@ CASES = [
         ),
     ),
     Case(
-        "a regular expression takes it",
+        "a regular expression that takes precedence",
         lambda site, host: put(
             site.directives,
             taken=[
@@ -267,7 +267,7 @@ CASES = [
         ("GET /static/a.css -> 404", "in /n:7"),
     ),
     Case(
-        "root for alias",
+        "root instead of alias",
         lambda site, host: put(
             site,
             managed=False,
@@ -324,9 +324,9 @@ def test_fault_of_static_is_named(case):
         lambda site: put(site.inside["assets"], seen=0),
         lambda site: put(site.inside["files"], static_url="https://cdn.example/s/"),
     ],
-    ids=["nginx serves another directory", "nobody serves any", "nothing was compared", "another host has them"],
+    ids=["nginx serves another directory", "nothing is served", "nothing was compared", "another host serves them"],
 )
-def test_nothing_is_said_of_files_that_no_client_gets(change):
+def test_files_that_no_client_requests_are_not_reported(change):
     site, host = evidence()
     assets(site, missing=["n.css"], missing_many=1)
     change(site)

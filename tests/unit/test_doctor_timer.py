@@ -1,4 +1,4 @@
-"""The variable `doctor_timer`, and the units that come of it."""
+"""The variable `doctor_timer`, and its units."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METRICS = "/var/lib/prometheus/node-exporter"
         ("no", None),
     ],
 )
-def test_its_one_form(given, wanted):
+def test_normalised_form(given, wanted):
     assert doctor_timer(given) == wanted
 
 
@@ -52,7 +52,7 @@ def test_its_one_form(given, wanted):
         ({"evry": 60}, "unknown key 'doctor_timer.evry'; did you mean 'doctor_timer.every'?"),
     ],
 )
-def test_what_is_wrong_with_it(given, words):
+def test_error_messages(given, words):
     with pytest.raises(InventoryError) as caught:
         doctor_timer(given)
     if "did you mean" in words:
@@ -68,7 +68,7 @@ def test_every_key_is_documented():
 
 
 class Systemd:
-    """Notes commands; the timer is `state`."""
+    """A fake systemd that records commands; `state` is that of the timer."""
 
     def __init__(self):
         self.calls, self.state = [], ("not-found", "inactive", "")
@@ -99,7 +99,7 @@ def settings(host, **changes):
     return {"every": 300, "metrics": str(host / "metrics"), **changes}
 
 
-def test_a_second_time_changes_nothing(host):
+def test_a_second_run_changes_nothing(host):
     systemd = Systemd()
     first = units.ensure(settings(host), systemd, dry=False)
     assert first == [
@@ -113,7 +113,7 @@ def test_a_second_time_changes_nothing(host):
     assert systemd.calls == []
 
 
-def test_check_mode_predicts_and_does_nothing(host):
+def test_check_mode_predicts_and_changes_nothing(host):
     systemd = Systemd()
     predicted = units.ensure(settings(host), systemd, dry=True)
     assert systemd.calls == []
@@ -131,7 +131,7 @@ def test_another_interval_restarts_the_timer(host):
     assert "OnUnitActiveSec=600s" in (host / "pyweb-doctor.timer").read_text()
 
 
-def test_metrics_that_nobody_writes_any_more_go(host):
+def test_metrics_are_removed_when_they_are_no_longer_written(host):
     systemd = Systemd()
     units.ensure(settings(host), systemd, dry=False)
     (host / "metrics/pyweb.prom").write_text("")
@@ -140,7 +140,7 @@ def test_metrics_that_nobody_writes_any_more_go(host):
     assert [path.name for path in (host / "metrics").iterdir()] == ["other.prom"]
 
 
-def test_removed_it_leaves_nothing(host):
+def test_removal_leaves_no_files(host):
     systemd = Systemd()
     units.ensure(settings(host), systemd, dry=False)
     (host / "doctor").mkdir()
@@ -156,13 +156,13 @@ def test_removed_it_leaves_nothing(host):
     assert systemd.calls == []
 
 
-def test_a_unit_of_somebody_else_stays(host):
+def test_a_foreign_unit_is_not_removed(host):
     (host / "pyweb-doctor.service").write_text("[Service]\nExecStart=/bin/true\n")
     assert units.remove(Systemd(), dry=False) == []
     assert (host / "pyweb-doctor.service").exists()
 
 
-def test_with_a_site_it_is_there_and_with_the_last_one_it_goes(host):
+def test_the_timer_is_installed_with_the_first_site_and_removed_with_the_last(host):
     systemd = Systemd()
     first = units.converge(settings(host), True, [], systemd, False)
     assert first.made[-1] == "enable pyweb-doctor.timer"
@@ -176,14 +176,14 @@ def test_with_a_site_it_is_there_and_with_the_last_one_it_goes(host):
     assert {shown["after"] for shown in gone.diff} == {""}
 
 
-def test_without_settings_it_goes_though_there_is_a_site(host):
+def test_the_timer_is_removed_if_it_is_switched_off(host):
     systemd = Systemd()
     units.converge(settings(host), True, [], systemd, False)
     assert units.converge(None, True, [], systemd, False).made
     assert not (host / "pyweb-doctor.timer").exists()
 
 
-def test_a_directory_of_metrics_that_is_missing_is_a_warning(host):
+def test_a_missing_directory_of_metrics_is_a_warning(host):
     outcome = units.converge(settings(host, metrics=str(host / "none")), True, [], Systemd(), False)
     assert outcome.made
     assert outcome.warning == (
@@ -191,7 +191,7 @@ def test_a_directory_of_metrics_that_is_missing_is_a_warning(host):
     )
 
 
-def test_what_systemd_refuses_is_a_fault(host):
+def test_a_refusal_of_systemd_is_a_fault(host):
     def refuses(argv):
         return (1, "", "Unit pyweb-doctor.timer is masked.") if "start" in argv else (0, "", "")
 
@@ -201,7 +201,7 @@ def test_what_systemd_refuses_is_a_fault(host):
 
 
 @pytest.mark.parametrize("name", ["pyweb-doctor.service", "pyweb-doctor.timer"])
-def test_a_unit_of_somebody_else_is_not_overwritten(host, name):
+def test_a_foreign_unit_is_not_overwritten(host, name):
     (host / name).write_text("[Unit]\n")
     systemd = Systemd()
     outcome = units.converge(settings(host), True, [], systemd, False)
@@ -213,13 +213,13 @@ def test_a_unit_of_somebody_else_is_not_overwritten(host, name):
     assert (host / name).read_text() == "[Unit]\n"
 
 
-def test_the_units_are_known_as_ours(host):
+def test_the_units_are_recognised_as_managed(host):
     units.ensure(settings(host), Systemd(), dry=False)
     assert host_memory.is_marked(str(host / "pyweb-doctor.service"))
     assert host_memory.is_marked(str(host / "pyweb-doctor.timer"))
 
 
-def test_a_site_that_is_left(host):
+def test_a_live_site_besides_the_given_ones_is_found(host):
     layout = Layout.under("shop", dict.fromkeys(("sites", "state", "config", "run", "cache"), str(host)))
     (host / "sites").mkdir()
     (host / "sites/shop.json").write_text(json.dumps({"paths": dict(layout.paths)}))
@@ -230,8 +230,8 @@ def test_a_site_that_is_left(host):
     assert not units.sites_left(["shop"])
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
-def test_systemd_takes_the_units(host):
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_units(host):
     for path, text in units.wanted(settings(host)).items():
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text.replace(units.PYWEB_COMMAND, "/bin/true"))
@@ -239,7 +239,7 @@ def test_systemd_takes_the_units(host):
         assert "pyweb-doctor" not in done.stderr
 
 
-def test_an_uninstall_begins_with_it(monkeypatch):
+def test_an_uninstallation_begins_with_the_timer(monkeypatch):
     order = []
     monkeypatch.setattr(uninstall.doctor_timer, "remove", lambda _run, _dry: order.append("timer") or ["/timer"])
     monkeypatch.setattr(uninstall.nginx, "give_back", lambda *_given: order.append("nginx"))

@@ -1,4 +1,4 @@
-"""The file of a site that nginx does not read, what turns everybody away, and what nginx refuses."""
+"""A site's file that nginx does not read, directives that refuse all visitors, and errors of nginx."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def test_a_file_without_a_link(base):
     assert unread.fix == f"ln -s {base}/sites-available/shop {base}/sites-enabled/"
 
 
-def test_a_file_of_another_end(base):
+def test_a_file_with_another_extension(base):
     (base / "conf.d/shop.conf.off").write_text(SERVER)
     assert found(base).fix == f"mv {base}/conf.d/shop.conf.off {base}/conf.d/shop.conf"
 
 
-def test_where_no_include_reads_the_links(base):
+def test_a_link_that_no_include_reads(base):
     (base / "nginx.conf").write_text(f"http {{ include {base}/conf.d/*.conf; }}\n")
     (base / "sites-available/shop").write_text(SERVER)
     assert found(base).fix == f"ln -s {base}/sites-available/shop {base}/conf.d/shop.conf"
 
 
-def test_what_nginx_reads_is_not_named_nor_a_file_of_others(base):
+def test_files_that_nginx_reads_and_files_of_others_are_not_named(base):
     (base / "sites-available/shop").write_text(SERVER)
     (base / "sites-enabled/shop").symlink_to("../sites-available/shop")
     (base / "conf.d/other.off").write_text(SERVER.replace("shop", "other"))
@@ -72,7 +72,7 @@ def locations(text):
         ("", None),
     ],
 )
-def test_what_turns_everybody_away(text, by):
+def test_directives_that_refuse_all_visitors(text, by):
     given = refusing(locations(text))
     assert (str(given) if given else None) == by
 
@@ -98,12 +98,12 @@ def test_what_turns_everybody_away(text, by):
         ("nor these", "correct the line that nginx names, then"),
     ],
 )
-def test_what_to_do_about_nginx_s_words(said, fix):
+def test_fixes_of_nginx_errors(said, fix):
     assert nginx_refusals.words(f"[emerg] 7#7: {said}") == said
     assert nginx_refusals.fix(f"[emerg] 7#7: {said}", False).startswith(fix)
 
 
-def test_where_no_server_has_the_name_nothing_is_said_of_uwsgi():
+def test_uwsgi_is_not_reported_if_no_server_has_the_name():
     site, host = evidence()
     put(site, managed=False, probes=[])
     put(site.uwsgi, master=None, unit={}, command=[])

@@ -1,4 +1,4 @@
-"""Whether uWSGI runs, and whether a worker is free. What the doctor says of each fault, word by word."""
+"""Whether uWSGI runs, and whether a worker is free: the doctor's exact messages for each fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def workers(*paths):
 
 
 def down(site, start=None, log="", unit=None, **server):
-    """Nothing of a hand-made site runs; `server` is what was found out about what would start it."""
+    """Return a change: nothing runs of a site set up by hand; `server` is what would start it."""
     kind = start.kind if start else "uwsgi"
     put(site, managed=False, server=Serving(kind, {"uwsgi": "uWSGI"}.get(kind, kind), start, **server))
     put(site.uwsgi, master=None, log=log, unit=unit or (start.unit if start else {}))
@@ -57,7 +57,7 @@ APPS = {"Id": "uwsgi.service", "ActiveState": "active", "SubState": "exited"}
 
 CASES = [
     Case(
-        "gave up, says supervisor",
+        "supervisor gave up",
         lambda site, host: down(
             site,
             Start("uwsgi", SUPERVISOR, "eta", log="/var/log/eta.log"),
@@ -94,7 +94,7 @@ CASES = [
         ("/etc/supervisor/conf.d/eta.conf",),
     ),
     Case(
-        "vassal taken away",
+        "a removed vassal",
         lambda site, host: down(site, vassals="/etc/vassals", vassals_log=["removed uwsgi instance shop.ini"]),
         "uwsgi.vassal",
         "broken",
@@ -103,7 +103,7 @@ CASES = [
         ("removed uwsgi instance shop.ini",),
     ),
     Case(
-        "vassal that does not run",
+        "a vassal that does not run",
         lambda site, host: down(site, Start("uwsgi", VASSAL, "shop.ini", "/etc/vassals/shop.ini"), LOG),
         "uwsgi.stopped",
         "broken",
@@ -112,7 +112,7 @@ CASES = [
         ("[strict-mode] unknown config directive: nosuch",),
     ),
     Case(
-        "emperor stopped",
+        "a stopped emperor",
         lambda site, host: down(
             site, Start("uwsgi", VASSAL, "shop.ini", "/etc/vassals/shop.ini"), manager_stopped="emperor.service"
         ),
@@ -123,7 +123,7 @@ CASES = [
         ("/etc/vassals/shop.ini",),
     ),
     Case(
-        "a unit that was masked",
+        "a masked unit",
         lambda site, host: put(
             site.uwsgi,
             master=None,
@@ -135,7 +135,7 @@ CASES = [
         f"systemctl unmask '{UNIT}' && systemctl start '{UNIT}'",
     ),
     Case(
-        "a unit whose file is gone",
+        "a unit without its file",
         lambda site, host: put(
             site.uwsgi, master=None, unit={"Id": UNIT, "ActiveState": "inactive", "LoadState": "not-found"}
         ),
@@ -145,7 +145,7 @@ CASES = [
         "pyweb.stack.site writes it again and starts it",
     ),
     Case(
-        "a unit that runs, and whose file is gone",
+        "a running unit without its file",
         lambda site, host: put(site.uwsgi, unit={**RUNS, "LoadState": "not-found"}, starts_at_boot=False),
         "uwsgi.not-enabled",
         "degraded",
@@ -174,7 +174,7 @@ CASES = [
         ("/etc/uwsgi/apps-enabled/shop.ini: No such file or directory",),
     ),
     Case(
-        "Debian's app whose link leads nowhere",
+        "Debian's app with a broken link",
         lambda site, host: down(
             site,
             Start("uwsgi", DEBIAN, "shop.ini", "/etc/uwsgi/apps-enabled/shop.ini", unit=APPS),
@@ -224,7 +224,7 @@ CASES = [
         ("gamma.socket: failed/dead (service-start-limit-hit)",),
     ),
     Case(
-        "nothing would start one",
+        "nothing would start a server",
         lambda site, host: down(site),
         "uwsgi.missing",
         "broken",
@@ -233,7 +233,7 @@ CASES = [
         "start the site's server there, or correct uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
     ),
     Case(
-        "on another host",
+        "a server on another host",
         lambda site, host: down(site, elsewhere="10.0.0.5:8000"),
         "uwsgi.missing",
         "unknown",
@@ -242,7 +242,7 @@ CASES = [
         also=("socket.missing",),
     ),
     Case(
-        "left over",
+        "a leftover process",
         lambda site, host: put(
             site.server,
             start=Start("uwsgi", SYSTEMD, "shop.service", addresses=["127.0.0.1:9000"]),
@@ -269,7 +269,7 @@ CASES = [
         ("process 20 serves the site", "pid 72, huatai, started by hand"),
     ),
     Case(
-        "gunicorn's time-out",
+        "gunicorn's timeout",
         lambda site, host: (
             put(site.server, kind="gunicorn", label="gunicorn"),
             put(site.uwsgi, log="[CRITICAL] WORKER TIMEOUT (pid:9)", unit=GAMMA),
@@ -282,7 +282,7 @@ CASES = [
         ("WORKER TIMEOUT (pid:9)",),
     ),
     Case(
-        "none",
+        "no uWSGI",
         lambda site, host: put(site.uwsgi, installed=False, master=None),
         "uwsgi.missing",
         "broken",
@@ -314,7 +314,7 @@ CASES = [
         ),
     ),
     Case(
-        "starting again",
+        "restarting",
         lambda site, host: put(site.uwsgi, unit={**LOOP, "SubState": "start"}, restarted=[NOW - 500], log=""),
         "uwsgi.crashing",
         "broken",
@@ -327,7 +327,7 @@ CASES = [
         ("uwsgi-shop@0123456789ab.service: activating/start, 4 restarts",),
     ),
     Case(
-        "three restarts just now, and young",
+        "three recent restarts",
         lambda site, host: (
             put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1)),
             put(site.probes[0], answer=None),
@@ -374,7 +374,7 @@ CASES = [
         ),
     ),
     Case(
-        "stopped, known by its ini",
+        "stopped, found by its ini",
         lambda site, host: put(site.uwsgi, master=None, command=["uwsgi", "--ini", "/srv/x.ini"]),
         "uwsgi.stopped",
         "broken",
@@ -383,7 +383,7 @@ CASES = [
         ("no uWSGI of this site in the process table",),
     ),
     Case(
-        "stopped, nothing known",
+        "stopped, no facts",
         lambda site, host: put(site.uwsgi, master=None),
         "uwsgi.stopped",
         "broken",
@@ -392,7 +392,7 @@ CASES = [
         ("no uWSGI of this site in the process table",),
     ),
     Case(
-        "all busy, says uWSGI",
+        "all busy according to uWSGI",
         lambda site, host: (silent(site), put(site.uwsgi, stats=workers("/b", "/a", "/c", "/d"))),
         "uwsgi.busy",
         "broken",
@@ -416,7 +416,7 @@ CASES = [
         ("1 of 1 workers are busy",),
     ),
     Case(
-        "all busy, nobody answers a ping",
+        "all busy, no answer to a ping",
         lambda site, host: silent(site),
         "uwsgi.busy",
         "broken",
@@ -491,13 +491,13 @@ CASES = [
 CASES += doctor_logs.UWSGI
 
 
-def test_what_was_corrected_a_moment_ago_and_answers_is_well():
+def test_a_site_that_was_fixed_a_moment_ago_and_answers_is_healthy():
     site, host = evidence()
     put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1))
     assert verdict(site, host)["status"] == "ok"
 
 
-def test_a_large_request_of_the_doctor_itself_hurts_nobody():
+def test_a_large_request_of_the_doctor_itself_is_not_reported():
     site, host = evidence()
     put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
@@ -512,7 +512,7 @@ def test_fault_of_uwsgi_is_named(case):
 
 
 @pytest.mark.parametrize("kind", ["http", ""])
-def test_who_answers_in_another_protocol_is_not_busy(kind):
+def test_a_server_with_another_protocol_is_not_reported_as_busy(kind):
     site, host = evidence()
     silent(site, kind=kind)
     found = faults_of(verdict(site, host))
@@ -520,7 +520,7 @@ def test_who_answers_in_another_protocol_is_not_busy(kind):
     assert ("socket.protocol" in found) is bool(kind)
 
 
-def test_one_worker_that_is_free_is_enough():
+def test_workers_are_not_busy_if_one_is_idle():
     site, host = evidence()
     silent(site)
     put(site.uwsgi, stats={"workers": [{"status": "busy"}, {"status": "idle"}]})
@@ -538,7 +538,7 @@ def test_one_worker_that_is_free_is_enough():
         (["127.0.0.1:8001"], "", True),
     ],
 )
-def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
+def test_workers_are_only_busy_if_they_listen_on_the_socket(listens, owner, busy):
     site, host = evidence()
     silent(site, owner=owner)
     put(site.uwsgi, listens=listens)
@@ -548,14 +548,14 @@ def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
 
 
 @pytest.mark.parametrize(("where", "busy"), [("0.0.0.0:8001", True), ("0.0.0.0:8002", False)])
-def test_the_same_at_a_port(where, busy):
+def test_workers_are_only_busy_if_they_listen_on_the_port(where, busy):
     site, host = evidence()
     silent(site, address="127.0.0.1:8001", real="", owner="uwsgi")
     put(site.uwsgi, listens=[where])
     assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
 
 
-def test_a_program_that_nobody_knows_is_no_slow_application():
+def test_an_unknown_program_is_not_reported_as_a_slow_application():
     site, host = evidence()
     silent(site, owner="python3 x")
     put(site.uwsgi, master=None)
@@ -565,7 +565,7 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     assert found["socket.silent"]["fix"].startswith("stop that program, and start the site's server there; or correct")
 
 
-def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():
+def test_a_unit_with_protect_home_cannot_start_a_program_in_home():
     site, host = evidence()
     unit = {
         "Id": "shop.service",

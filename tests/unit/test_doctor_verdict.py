@@ -1,4 +1,4 @@
-"""The verdict on a whole site: the chain, what follows from what, what comes first, and what is hidden."""
+"""The verdict on a whole site: the chain, consequences, the first fault, and hidden secrets."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def resolve(site, host, addresses):
             lambda site, host: put(site.uwsgi, workers=[1, 2], unit={"Id": "a.service"}),
             ["process 20 as shop with 2 workers, a.service"],
         ),
-        # HTTP that was sent to a uwsgi socket is no large request.
+        # HTTP sent to a uwsgi socket is not a large request.
         ("uwsgi", lambda site, host: put(site.uwsgi, log="invalid request block size: 21573 (max 4096)"), ["process"]),
         ("uwsgi", lambda site, host: put(site.uwsgi, log="invalid request block size: 4096 (max 4096)"), ["process"]),
         ("uwsgi", lambda site, host: put(site.probes[0], large_failure="no answer within 2 s"), ["process 20 as"]),
-        # Three restarts, but not lately; three lately, but it has been up since; two lately.
+        # Three restarts, but not recently; three recent ones before a long uptime; two recent ones.
         ("uwsgi", lambda site, host: put(site.uwsgi, restarted=[host.now - 20] * 3), ["process 20 as shop"]),
         ("uwsgi", lambda site, host: put(site.uwsgi, restarted=[host.now - 5] * 3), ["process 20 as shop"]),
         (
@@ -153,7 +153,7 @@ def resolve(site, host, addresses):
         ),
     ],
 )
-def test_what_is_well_is_said_with_what_was_seen(hop, change, seen):
+def test_healthy_hops_have_evidence(hop, change, seen):
     site, host = evidence()
     change(site, host)
     found = hop_of(verdict.verdict(site, host), hop)
@@ -171,7 +171,7 @@ def test_what_is_well_is_said_with_what_was_seen(hop, change, seen):
         ("database", lambda site, host: put(site, inside={})),
         ("static", lambda site, host: put(site, inside={}, static=None)),
         ("media", lambda site, host: put(site, inside={})),
-        # It took its time before it came to the database.
+        # It needed some time before it came to the database.
         (
             "database",
             lambda site, host: put(
@@ -183,7 +183,7 @@ def test_what_is_well_is_said_with_what_was_seen(hop, change, seen):
         ),
     ],
 )
-def test_what_nobody_saw_is_unknown(hop, change):
+def test_hops_without_facts_are_unknown(hop, change):
     site, host = evidence()
     change(site, host)
     found = hop_of(verdict.verdict(site, host), hop)
@@ -194,7 +194,7 @@ def test_what_nobody_saw_is_unknown(hop, change):
     ("status", "wanted", "good"),
     [(200, [], True), (404, [], True), (400, [], False), (499, [], True), (500, [], False), (302, [200], False)],
 )
-def test_a_good_status_is_what_health_asks_for_or_no_failure(status, wanted, good):
+def test_a_good_status_is_one_of_the_health_check_or_no_error(status, wanted, good):
     site, host = evidence()
     put(site.entrances[0], answer=answer(status))
     put(site, wanted_status=wanted)
@@ -204,7 +204,7 @@ def test_a_good_status_is_what_health_asks_for_or_no_failure(status, wanted, goo
 # --- what follows from what ---
 
 
-def test_what_follows_is_marked_and_comes_after_what_it_follows_from():
+def test_consequences_are_marked_and_come_after_their_cause():
     site, host = evidence()
     site.uwsgi.master = None
     site.uwsgi.unit = {"Id": "uwsgi-shop.service", "ActiveState": "inactive", "SubState": "dead"}
@@ -218,29 +218,29 @@ def test_what_follows_is_marked_and_comes_after_what_it_follows_from():
 
 
 def attributed(*faults):
-    """{name: the hop that it follows from} of faults given as 'name status'."""
+    """Return {name: the hop that it is a consequence of} for faults given as 'name status'."""
     made = [Fault(*fault.split(), "", "") for fault in faults]
     verdict.attribute(made)
     return {fault.name: fault.follows for fault in made}
 
 
-def test_a_fault_follows_from_the_innermost_hop_in_the_end():
+def test_a_fault_is_a_consequence_of_the_innermost_hop():
     found = attributed("client.status broken", "socket.missing broken", "uwsgi.stopped broken", "app.import broken")
     assert found == {"client.status": "app", "socket.missing": "app", "uwsgi.stopped": "app", "app.import": ""}
 
 
-def test_what_is_broken_does_not_follow_from_what_is_degraded():
+def test_a_broken_hop_is_not_a_consequence_of_a_degraded_one():
     assert attributed("django.error broken", "app.import degraded")["django.error"] == ""
     assert attributed("django.timeouts degraded", "uwsgi.harakiri degraded")["django.timeouts"] == "uwsgi"
     assert attributed("django.timeouts degraded", "uwsgi.busy broken")["django.timeouts"] == "uwsgi"
 
 
-def test_nothing_follows_from_an_open_question():
+def test_an_unknown_hop_has_no_consequences():
     assert attributed("client.status broken", "app.unseen unknown")["client.status"] == ""
 
 
-def test_a_hop_is_no_source_of_its_own_faults_unless_one_is_named():
-    # nginx.stopped names nginx.config; socket.silent names the hop uwsgi, not its own.
+def test_a_fault_is_not_a_consequence_of_its_own_hop_unless_the_register_names_one():
+    # nginx.stopped names nginx.config; socket.silent names the hop uwsgi, which is not its own.
     assert attributed("nginx.stopped broken", "nginx.config broken") == {"nginx.stopped": "nginx", "nginx.config": ""}
     assert attributed("client.no-answer broken", "client.status broken") == {
         "client.no-answer": "",
@@ -251,8 +251,8 @@ def test_a_hop_is_no_source_of_its_own_faults_unless_one_is_named():
 # --- two faults ---
 
 
-def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
-    """nginx.stopped is as broken as nginx.config, stands after it, and follows from it."""
+def test_of_two_faults_in_a_hop_the_root_fault_is_shown():
+    """nginx.stopped is as broken as nginx.config, comes after it, and is a consequence of it."""
     site, host = evidence()
     put(host.nginx, master=None, workers=[], unit={"ActiveState": "failed"})
     host.nginx.tested.status, host.nginx.tested.err = 1, "nginx: [emerg] unknown directive"
@@ -271,7 +271,7 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
     assert hop["evidence"] == ["[emerg] unknown directive"]
 
 
-def test_of_two_faults_in_a_hop_the_worse_one_is_shown_whatever_was_found_first():
+def test_of_two_faults_in_a_hop_the_worse_one_is_shown_in_any_order():
     site, host = evidence()
     put(site.inside["settings"], debug=True)
     site.inside["failed settings"] = {"error": "ImproperlyConfigured: no"}
@@ -283,7 +283,7 @@ def test_of_two_faults_in_a_hop_the_worse_one_is_shown_whatever_was_found_first(
     assert (hop["status"], hop["cause"]) == ("broken", "the settings cannot be used: ImproperlyConfigured: no")
 
 
-def test_a_hop_is_as_broken_as_its_worst_fault_though_that_follows_from_another_one():
+def test_a_hop_is_as_broken_as_its_worst_fault_even_if_that_is_a_consequence():
     judged = verdict.Judged(
         "uwsgi",
         ["it runs"],
@@ -305,7 +305,7 @@ def test_of_two_equal_faults_in_a_hop_the_first_one_is_shown():
     assert hop["evidence"] == ["/a: no room"]
 
 
-def test_a_degraded_fault_comes_before_an_open_question():
+def test_a_degraded_fault_comes_before_an_unknown_one():
     site, host = evidence()
     host.nginx.changed = ["/a"]
     put(host.nginx.tested, status=0)
@@ -319,7 +319,7 @@ def test_a_degraded_fault_comes_before_an_open_question():
 
 @pytest.mark.parametrize(("served", "status"), [(200, "degraded"), (502, "broken")])
 @pytest.mark.parametrize("unread", ["nginx.config", "nginx.not-reloaded"])
-def test_a_file_that_nginx_has_not_read_breaks_nothing_yet(unread, served, status):
+def test_a_file_that_nginx_has_not_read_yet_is_only_degraded(unread, served, status):
     site, host = evidence()
     put(host.nginx.tested, status=int(unread == "nginx.config"), err="nginx: [emerg] no")
     host.nginx.changed = ["/etc/nginx/nginx.conf"]
@@ -342,14 +342,14 @@ def test_a_broken_hop_comes_before_an_outer_one_that_is_only_degraded():
     assert report["status"] == "broken"
 
 
-def test_a_site_that_is_only_degraded_is_no_broken_one():
+def test_a_site_with_degraded_faults_only_is_not_broken():
     site, host = evidence()
     host.firewall.running = False
     report = verdict.verdict(site, host)
     assert (report["status"], report["first"]["fault"]) == ("degraded", "firewalld.stopped")
 
 
-def test_an_open_question_is_never_the_first_fault():
+def test_an_unknown_fault_is_never_the_first_fault():
     site, host = evidence()
     host.nginx.tested.status = None
     report = verdict.verdict(site, host)
@@ -357,7 +357,7 @@ def test_an_open_question_is_never_the_first_fault():
     assert roots(report)["nginx.untested"]["status"] == "unknown"
 
 
-def test_empty_lines_are_no_evidence_in_the_data():
+def test_empty_lines_are_removed_from_the_evidence():
     site, host = evidence()
     put(site, chain=[], handler=None)
     assert faults_of(verdict.verdict(site, host))["location.no-pass"]["evidence"] == []
@@ -366,7 +366,7 @@ def test_empty_lines_are_no_evidence_in_the_data():
 # --- the register ---
 
 
-def test_a_fault_is_made_with_a_declared_name_only():
+def test_a_fault_needs_a_declared_name():
     faults = Faults("client", {"client.status": ["nginx"]})
     made = faults.fault("client.status", "broken", "cause", "fix", ("seen",))
     assert made == Fault("client.status", "broken", "cause", "fix", ["seen"])
@@ -403,7 +403,7 @@ def test_no_secret_is_in_a_report():
     assert "postgres://********@db/shop" in said
 
 
-def test_of_a_secret_that_begins_with_another_one_nothing_is_left():
+def test_overlapping_secrets_are_hidden_completely():
     for secrets in (["secret", "secret-and-more"], ["secret-and-more", "secret"]):
         assert verdict.hide("is secret-and-more, is secret.", secrets) == "is ********, is ********."
 
@@ -420,7 +420,7 @@ def test_of_a_secret_that_begins_with_another_one_nothing_is_left():
         ("a passing word = x", "a passing word = x"),
     ],
 )
-def test_what_looks_like_a_credential_is_hidden(text, said):
+def test_texts_that_look_like_credentials_are_hidden(text, said):
     assert verdict.hide({"a": [text, 1, None]}, []) == {"a": [said, 1, None]}
 
 
@@ -446,14 +446,14 @@ def test_what_looks_like_a_credential_is_hidden(text, said):
         ([], ["shop"], ["there is no site 'shop'; known sites are none"]),
     ],
 )
-def test_a_wrong_request_is_answered_with_what_is_known(sites, names, said):
+def test_an_invalid_request_lists_the_known_names(sites, names, said):
     found = examine.request_faults(sites, names)
     assert [line[: len(wanted)] for line, wanted in zip(found, said)] == said
     assert len(found) == len(said)
 
 
-def test_a_wrong_request_asks_no_host(monkeypatch):
-    monkeypatch.setattr(examine, "look_at_host", lambda when: pytest.fail("asked"))
+def test_an_invalid_request_gathers_no_facts(monkeypatch):
+    monkeypatch.setattr(examine, "look_at_host", lambda when: pytest.fail("facts were gathered"))
     with pytest.raises(
         examine.RequestError, match=r"expected a mapping.*; there is no site 'x'; known sites are shop$"
     ):
@@ -462,7 +462,7 @@ def test_a_wrong_request_asks_no_host(monkeypatch):
 
 @pytest.mark.parametrize(("names", "asked"), [([], ["shop", "blog"]), (["blog"], ["blog"])])
 @pytest.mark.parametrize("deep", [False, True])
-def test_each_site_that_is_wanted_is_examined(monkeypatch, names, asked, deep):
+def test_each_requested_site_is_examined(monkeypatch, names, asked, deep):
     seen, host = [], evidence()[1]
 
     def look(given, at, patience):
@@ -492,7 +492,7 @@ def test_each_site_that_is_wanted_is_examined(monkeypatch, names, asked, deep):
         assert report["ladder"] == ([rung] if deep else [])
 
 
-def test_a_short_value_of_the_environment_is_hidden_as_a_word_and_never_in_our_own_ones():
+def test_a_short_value_of_the_environment_is_only_hidden_as_a_word_and_not_in_codes():
     report = {"fault": "uwsgi.unit", "cause": "uwsgi and wsgi, wsgi-file; asgi", "hops": [{"hop": "wsgi"}]}
     told = verdict.hide(report, ["wsgi"])
     assert told == {

@@ -1,4 +1,4 @@
-"""What keeps visitors out and is no fault; and how the controller's questions are asked and taken over."""
+"""Intended restrictions of visitors, which are no faults; and how the results of the controller's requests are used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named(change):
     return {name: fault["status"] for name, fault in faults_of(reported(change)).items() if name in NEW}
 
 
-# --- private on purpose ---
+# --- private sites ---
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def named(change):
         ('satisfy any; allow 192.0.2.1; deny all; auth_basic "x"; auth_basic_user_file /n/users;', 200),
     ],
 )
-def test_a_site_that_is_private_on_purpose_is_well(rules, status):
+def test_an_intentionally_private_site_is_healthy(rules, status):
     report = reported(lambda site, host: configured(site, host, rules, status=status))
     assert report["status"] == "ok", faults_of(report)
     assert not set(faults_of(report)) & NEW
 
 
-def test_an_inner_level_inherits_no_rules():
+def test_a_location_with_rules_inherits_none():
     def change(site, host):
         configured(site, host, "allow all;", status=200)
         text = dump.parse(
@@ -63,7 +63,7 @@ def test_an_inner_level_inherits_no_rules():
     assert named(change) == {}
 
 
-def test_this_host_alone_may_be_let_in_where_visitors_come_by_a_proxy():
+def test_only_this_host_may_be_allowed_if_visitors_come_through_a_proxy():
     def change(site, host):
         configured(site, host, "allow 127.0.0.1; deny all;", status=403)
         host.listeners.append(Listener("0.0.0.0:443", 9))
@@ -72,7 +72,7 @@ def test_this_host_alone_may_be_let_in_where_visitors_come_by_a_proxy():
     assert named(change) == {"location.denied": "unknown"}
 
 
-def test_whom_the_controller_saw_let_in_is_not_denied():
+def test_a_site_that_answered_the_controller_is_not_denied():
     def change(site, host):
         configured(site, host, "allow 192.0.2.1; deny all;", status=200)
         visited(200)(site, host)
@@ -80,7 +80,7 @@ def test_whom_the_controller_saw_let_in_is_not_denied():
     assert named(change) == {}
 
 
-def test_a_doctor_that_is_turned_away_is_not_a_visitor():
+def test_a_server_that_only_refuses_the_doctor_is_healthy():
     def change(site, host):
         silent(site, host, "if ($http_user_agent !~ Mozilla) { return 444; }")
         site.visitors.browser = 200
@@ -104,7 +104,7 @@ def test_a_doctor_that_is_turned_away_is_not_a_visitor():
         (lambda site, host: None, "broken"),
     ],
 )
-def test_a_proxy_in_front_may_have_the_port(change, status):
+def test_a_proxy_in_front_may_use_the_port(change, status):
     def both(site, host):
         to_https(site, unserved=True, heeded=True, settings=BY_DJANGO)
         change(site, host)
@@ -112,7 +112,7 @@ def test_a_proxy_in_front_may_have_the_port(change, status):
     assert named(both) == {"nginx.redirect-dead": status}
 
 
-def test_what_is_a_loop_behind_a_proxy_is_told_as_one():
+def test_a_loop_behind_a_proxy_is_reported_as_one():
     report = reported(lambda site, host: to_https(site, unserved=True, maker="return 301 in /n:2"))
     loop = faults_of(report)["nginx.redirect-loop"]
     assert "(nothing listens on port 443)" in loop["cause"]
@@ -127,7 +127,7 @@ def test_what_is_a_loop_behind_a_proxy_is_told_as_one():
         lambda site, host: put(host, table={**host.table, 70: process(70, "ssh -N -R 80:127.0.0.1:80 a.example")}),
     ],
 )
-def test_loopback_is_right_where_somebody_hands_visitors_on(change):
+def test_a_loopback_listener_is_right_behind_another_program(change):
     def both(site, host):
         configured(site, host, listen="127.0.0.1:80")
         put(host, listeners=[Listener("127.0.0.1:80", 1)])
@@ -136,7 +136,7 @@ def test_loopback_is_right_where_somebody_hands_visitors_on(change):
     assert named(both) == {}
 
 
-def test_a_server_that_listens_for_all_beside_one_of_loopback_is_right():
+def test_a_public_listener_in_addition_to_a_loopback_one_is_right():
     def change(site, host):
         configured(site, host, listen="127.0.0.1:80; listen 8080")
 
@@ -146,7 +146,7 @@ def test_a_server_that_listens_for_all_beside_one_of_loopback_is_right():
 @pytest.mark.parametrize(
     ("handler", "named_"), [("proxy_pass http://127.0.0.1:80", set()), ("root /x", {"nginx.loopback-only"})]
 )
-def test_another_server_of_nginx_may_hand_over_to_the_one_on_loopback(handler, named_):
+def test_another_server_of_nginx_may_pass_requests_to_the_loopback_one(handler, named_):
     def change(site, host):
         more = f"http {{ server {{ listen 192.0.2.1:80; server_name _; location / {{ {handler}; }} }} }}\n"
         configured(site, host, listen="127.0.0.1:80", more=more)
@@ -158,17 +158,17 @@ def test_another_server_of_nginx_may_hand_over_to_the_one_on_loopback(handler, n
 
 
 @pytest.mark.parametrize("status", [200, 302])
-def test_the_same_answer_to_the_controller_is_what_was_seen(status):
+def test_the_same_answer_to_the_controller_is_in_the_evidence(status):
     report = reported(visited(status))
     assert report["status"] == "ok"
     assert f"at 192.0.2.1:80: {status}" in " ".join(hop_of(report, "client")["evidence"])
 
 
-def test_who_comes_by_another_host_need_not_reach_the_port():
+def test_an_unreachable_port_is_no_fault_if_visitors_come_through_another_host():
     assert named(visited(failure="no connection within 1.5 s", proxied=True)) == {}
 
 
-def test_the_controller_alone_blames_nothing_that_the_host_blames_itself():
+def test_a_fault_that_the_host_sees_itself_is_not_reported_again_for_the_controller():
     def change(site, host):
         visited(502)(site, host)
         put(site.entrances[0], answer=answer(502))
@@ -185,17 +185,17 @@ def given(**more):
     [
         ([given(status=200)], 1),
         ([given(site="other")], 0),
-        ([given(address="198.51.100.9")], 0),  # another machine of that name
+        ([given(address="198.51.100.9")], 0),  # another machine with that name
         ([given(address="198.51.100.9", sure=True)], 1),
         ([{}, {**given(), "port": "x"}], 0),
     ],
 )
-def test_what_the_controller_asked_elsewhere_is_left_out(outside_, number):
+def test_requests_of_the_controller_to_other_addresses_are_ignored(outside_, number):
     site, host = evidence()
     assert len(look_visitors.visits_of(site, host, outside_)) == number
 
 
-def test_a_file_of_passwords_is_read_as_nginx_does(tmp_path):
+def test_a_password_file_is_read_as_nginx_does(tmp_path):
     site, host = evidence()
     path = tmp_path / "users"
     rules = f'auth_basic "x"; auth_basic_user_file {path};'
@@ -209,7 +209,7 @@ def test_a_file_of_passwords_is_read_as_nginx_does(tmp_path):
     assert look_visitors.password_file(site.chain, host) is None
 
 
-def test_a_doctor_that_is_turned_away_asks_as_a_browser(monkeypatch):
+def test_after_a_refusal_the_doctor_repeats_the_request_as_a_browser(monkeypatch):
     site, host = evidence()
     agents = []
 
@@ -229,7 +229,7 @@ def test_a_doctor_that_is_turned_away_asks_as_a_browser(monkeypatch):
 
 @pytest.fixture
 def web():
-    """A server that answers one request, and its port."""
+    """Serve one request; return the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         heard = []
 
@@ -250,7 +250,7 @@ def web():
         yield listener.getsockname()[1], heard
 
 
-def test_the_controller_asks_for_the_sites_name_at_the_hosts_address(web, monkeypatch):
+def test_the_controller_requests_the_sites_name_from_the_hosts_address(web, monkeypatch):
     port, heard = web
     monkeypatch.setattr(outside, "_USUAL", ())
     site = {"name": "shop", "domains": ["*.shop.example"], "prefix": "/x", "health": {"path": "/up"}}
@@ -261,7 +261,7 @@ def test_the_controller_asks_for_the_sites_name_at_the_hosts_address(web, monkey
     assert f"Host: www.shop.example:{port}\r\n" in heard[-1]
 
 
-def test_a_port_that_is_closed_is_refused(monkeypatch):
+def test_a_closed_port_is_reported_as_refused(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setattr(outside, "_USUAL", ((port, False),))
@@ -281,7 +281,7 @@ def test_a_port_that_is_closed_is_refused(monkeypatch):
         ("ssh", [], "", ("", True, False)),
     ],
 )
-def test_the_way_to_a_host_is_what_the_inventory_says(connection, names, arguments, way, monkeypatch):
+def test_the_address_of_a_host_is_that_of_the_inventory(connection, names, arguments, way, monkeypatch):
     def resolve(name, *_more, **_options):
         if name.endswith(".invalid"):
             raise socket.gaierror
@@ -291,11 +291,11 @@ def test_the_way_to_a_host_is_what_the_inventory_says(connection, names, argumen
     assert outside.way_to(connection, names, arguments) == way
 
 
-def test_where_there_is_no_way_nothing_is_asked():
+def test_no_request_is_made_without_an_address():
     assert outside.ask([{"name": "shop", "domains": ["shop.example"]}], ("", True, False)) == {}
 
 
-def test_a_visit_says_where_it_was():
+def test_text_and_url_of_a_visit():
     visit = Visit("shop.example", "2001:db8::1", 8443, True, failure="x")
     assert visit.said == "the controller, GET https://shop.example:8443/ at [2001:db8::1]:8443: x"
     assert dataclasses.replace(visit, port=443, status=200).url == "https://shop.example"

@@ -1,4 +1,4 @@
-"""What is downloaded by default is known by its hashes, and how these are renewed."""
+"""Default downloads are verified by pinned hashes, and how these are updated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PINS = load_pins()
 # --- the pinned file ---
 
 
-def test_the_pinned_file_is_what_the_tool_writes():
+def test_the_pinned_file_is_the_output_of_the_tool():
     path = ROOT / "plugins/module_utils/build/pinned.py"
     assert path.read_text() == PINS.text(PINNED)
     assert set(PINNED) == set(PINS.NAMES)
@@ -68,7 +68,7 @@ PAGE = {
 }
 
 
-def test_the_newest_release_is_pinned_with_all_that_linux_hosts_download():
+def test_the_newest_release_is_pinned_with_all_files_for_linux_hosts():
     assert PINS.choose(PAGE) == ("2.0.10", ["b", "c", "d", "e"])
     assert PINS.choose(PAGE, "2.0.9") == ("2.0.9", ["a"])
     with pytest.raises(ValueError, match=r"the index has no pyuwsgi 2\.0\.8"):
@@ -77,12 +77,12 @@ def test_the_newest_release_is_pinned_with_all_that_linux_hosts_download():
         PINS.choose({"files": [{"filename": "pyuwsgi-2.tar.gz", "hashes": {}, "yanked": False}]})
 
 
-def test_a_name_that_nobody_pins_is_refused(capsys):
+def test_an_unknown_name_is_refused(capsys):
     assert PINS.main(["uwsgy=1"]) == 2
     assert "known are pyuwsgi, uv, uwsgi" in capsys.readouterr().err
 
 
-# --- which sites get the pinned one ---
+# --- which sites use the pinned version ---
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_which_uwsgi_is_pinned(tmp_path, uwsgi, name):
 
 
 @pytest.mark.parametrize("text", ["Django\npyuwsgi<2.0.29\n", "Django\nPyUWSGI==2.0.28\n", "Django\n-c pins.txt\n"])
-def test_a_version_of_the_projects_own_counts(tmp_path, text):
+def test_a_version_in_the_projects_requirements_overrides_the_pinned_one(tmp_path, text):
     (tmp_path / "code").mkdir()
     (tmp_path / "code/requirements.txt").write_text(text)
     (tmp_path / "code/pins.txt").write_text("pyuwsgi==2.0.28\n")
@@ -112,8 +112,8 @@ def test_a_version_of_the_projects_own_counts(tmp_path, text):
     assert gather(context, str(tmp_path / "code")).checked == downloads.requirement("pyuwsgi")
 
 
-def test_pip_installs_the_pinned_one_by_itself(tmp_path):
-    """With hashes pip wants them of all that it installs at once."""
+def test_pip_installs_the_pinned_version_in_a_separate_call(tmp_path):
+    """With hashes for one package pip requires them for all packages of the call."""
     context = make_context(tmp_path, "pip")
     tool = Installer(context, context.user, str(tmp_path))
     tool.install("requirements", "/venv", Requirements(names=["Django", "pyuwsgi"], checked="the line\n"))
@@ -125,7 +125,7 @@ def test_pip_installs_the_pinned_one_by_itself(tmp_path):
     assert (tmp_path / "checked.txt").read_text() == "the line\n"
 
 
-def test_what_is_said_to_uv_is_said_to_pip_too():
+def test_settings_of_uv_are_passed_to_pip():
     assert downloads.pip_environment({"UV_DEFAULT_INDEX": "https://index/simple", "SSL_CERT_FILE": "/ca.pem"}) == {
         "PIP_INDEX_URL": "https://index/simple",
         "PIP_CERT": "/ca.pem",
@@ -133,12 +133,12 @@ def test_what_is_said_to_uv_is_said_to_pip_too():
     assert downloads.pip_environment({"UV_DEFAULT_INDEX": "https://a", "PIP_INDEX_URL": "https://b"}) == {}
 
 
-# --- what the installers do with a hash ---
+# --- how the installers verify a hash ---
 
 
 @pytest.fixture
 def index(tmp_path):
-    """A package index of this machine's own, whose page says a wrong hash; its URL."""
+    """Return the URL of a local package index whose page has a wrong hash."""
     folder = tmp_path / "index/demo-pkg"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / "demo_pkg-1.0-py3-none-any.whl", "w") as wheel:
@@ -163,8 +163,8 @@ def write_page(folder, digest):
 UV = shutil.which("uv", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
 
 
-@pytest.mark.skipif(not UV, reason="uv is not among the tools here")
-def test_uv_checks_a_version_of_the_inventory_against_the_index_and_a_pinned_one_against_its_hash(tmp_path, index):
+@pytest.mark.skipif(not UV, reason="uv is not installed")
+def test_uv_verifies_a_version_of_the_inventory_by_the_index_and_a_pinned_one_by_its_hash(tmp_path, index):
     def install(name, *more):
         subprocess.run([UV, "venv", "--quiet", "--no-config", f"{tmp_path}/venv-{name}"], check=True)
         words = [
@@ -183,6 +183,6 @@ def test_uv_checks_a_version_of_the_inventory_against_the_index_and_a_pinned_one
     assert "Hash mismatch" in install("index").stderr
     write_page(tmp_path / "index/demo-pkg", "")
     assert install("good").returncode == 0
-    # As `Installer` hands it over: among other requirements that have no hashes, and by a constraint.
+    # As `Installer` passes it: with other requirements that have no hashes, and as a constraint.
     (tmp_path / "checked.txt").write_text(f"demo-pkg==1.0 --hash=sha256:{'1' * 64}\n")
     assert "Hash mismatch" in install("pinned", "--constraint", f"{tmp_path}/checked.txt").stderr

@@ -1,4 +1,4 @@
-"""The `.env` file of the controller: what its lines mean, and what is said of those that mean nothing."""
+"""The controller's `.env` file: how its lines are parsed, and error messages of invalid ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), GOOD)
-def test_what_a_file_says(text, wanted):
+def test_variables_of_a_file(text, wanted):
     assert parse(text) == wanted
 
 
@@ -44,7 +44,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), BAD)
-def test_a_wrong_line_is_named_by_its_number(text, wanted):
+def test_an_invalid_line_is_reported_with_its_number(text, wanted):
     with pytest.raises(Wrong) as caught:
         parse(text)
     assert caught.value.wanted == wanted
@@ -59,12 +59,12 @@ def written(tmp_path):
     return write
 
 
-def test_its_variables_are_part_of_env_which_wins(written):
+def test_its_variables_are_part_of_env_which_overrides_them(written):
     site = completed(base=written("A=file\nB=file\n"), env_file="shop.env", env={"B": "inventory"})
     assert site["env"] == {"A": "file", "B": "inventory"}
 
 
-def test_a_relative_path_starts_where_those_of_sources_do(written, tmp_path):
+def test_a_relative_path_is_relative_to_the_same_directory_as_those_of_sources(written, tmp_path):
     base = written("A=1")
     assert completed(base=base, env_file="shop.env")["env_file"] == str(tmp_path / "shop.env")
     assert completed(env_file=str(tmp_path / "shop.env"))["env"] == {"A": "1"}
@@ -78,20 +78,20 @@ def test_a_relative_path_starts_where_those_of_sources_do(written, tmp_path):
         ("$ANSIBLE_VAULT;1.1;AES256\n3065\n", "expected a file that is not encrypted; put its variables into env"),
     ],
 )
-def test_a_wrong_file_is_a_fault_of_the_site_that_shows_no_value(written, text, wanted):
+def test_an_invalid_file_is_a_fault_of_the_site_without_any_value(written, text, wanted):
     said = fault(base=written(text), env_file="shop.env")
     assert said.startswith("web_sites[0] 'shop': env_file is '")
     assert wanted in said
     assert SECRET not in said
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "shop.env").write_bytes(b"A=\xff\xfe")
     assert "expected a file of text that can be read (UnicodeDecodeError)" in fault(base=tmp_path, env_file="shop.env")
     (tmp_path / "folder").mkdir()
     assert "expected a file of text that can be read (IsADirectoryError)" in fault(base=tmp_path, env_file="folder")
 
 
-def test_a_file_may_begin_with_the_mark_of_windows_editors(tmp_path):
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "shop.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\n")
     assert read_file(str(tmp_path / "shop.env")) == {"A": "1", "B": "2"}

@@ -1,4 +1,4 @@
-"""What the roles branch on: of this very host where that is possible, of a made-up one where not."""
+"""Facts that the roles use: from this host where possible, otherwise from a fake one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import facts, fil
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """host(path, text or link) puts a file into a made-up root file system, which the module then takes for its own."""
+    """host(path, text or link) puts a file into a fake root file system, which the module then reads."""
     real_glob, real_open, real_exists = glob.glob, open, os.path.exists
     real_access, real_readlink, real_stat = os.access, os.readlink, os.stat
 
@@ -63,7 +63,7 @@ def test_pythons_are_those_that_can_be_run(host):
         (["/usr/bin/apt-get", "/var/lib/apt/lists/deb.example.com_dists_trixie_main_binary-amd64_Packages"], True),
     ],
 )
-def test_packages_are_known_where_the_package_manager_can_be_asked(host, files, known):
+def test_packages_are_known_if_the_package_manager_has_its_lists(host, files, known):
     for path in files:
         host(path)
     assert packages.lists_present() is known
@@ -75,7 +75,7 @@ ROW = (
 )
 
 
-def test_ports_are_those_that_the_program_listens_on(tmp_path):
+def test_listening_ports_of_a_program(tmp_path):
     def put(path, text, link=False):
         target = tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def test_ports_are_those_that_the_program_listens_on(tmp_path):
 
 
 def test_ports_of_this_process():
-    """The same, of the real /proc."""
+    """With the real /proc."""
     own = files.read_or_empty("/proc/self/comm").strip()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -125,13 +125,13 @@ def test_ports_of_this_process():
 @pytest.mark.parametrize(
     ("value", "ports"), [("192.0.2.1 50000 192.0.2.2 2222", "{2222}"), ("2001:db8::1 1 ::1 22", "{22}")]
 )
-def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(value, ports):
-    """As sudo does: the variable is in an ancestor's environment only."""
+def test_the_port_of_the_connection_is_found_although_sudo_drops_the_variable(value, ports):
+    """With sudo, the variable is only in the environment of an ancestor."""
     code = f"import sys; sys.path[:0] = {sys.path!r}; import conftest\n"
     code += "from ansible_collections.pyweb.stack.plugins.module_utils.host import facts\n"
     code += "print(facts.connection_ports())"
     inner = ["env", "--unset=SSH_CONNECTION", sys.executable, "-c", code]
-    # A shell between the two, which keeps its own environment; `true` makes it stay.
+    # A shell between the two processes, with its own environment; `true` makes it stay.
     argv = ["/bin/sh", "-c", '"$@"; true', "sh", *inner]
     done = subprocess.run(
         argv, env={**os.environ, "SSH_CONNECTION": value}, capture_output=True, text=True, timeout=60, check=True
@@ -139,13 +139,13 @@ def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(v
     assert done.stdout.strip() == ports
 
 
-def test_a_file_that_is_gone_is_empty(tmp_path):
+def test_a_missing_file_is_read_as_empty(tmp_path):
     assert files.read_or_empty(str(tmp_path / "none")) == ""
     assert files.read_or_empty(str(tmp_path)) == ""
 
 
 class Module:
-    """What `packages` needs of AnsibleModule: one package manager's answer."""
+    """The part of AnsibleModule that `packages` uses: one package manager's output."""
 
     def __init__(self, program, answer):
         self.program, self.answer, self.argvs = program, answer, []
@@ -162,7 +162,7 @@ class Module:
 @pytest.mark.parametrize(
     ("program", "answer", "names"),
     [
-        # Installed, removed but configured, installed and held, half-configured.
+        # Installed; removed but configured; installed and held; half-configured.
         ("dpkg-query", "ii  nginx\nrc  apache2\nhi  gcc\niF  python3-apt\n", ["gcc", "nginx"]),
         ("rpm", "nginx\nfirewalld\nnginx\n", ["firewalld", "nginx"]),
         ("none", "", []),
@@ -178,7 +178,7 @@ def test_packages(program, answer, names):
     assert module.argvs == ([asked[program]] if program in asked else [])
 
 
-def test_a_module_stream_that_is_installed_is_a_package(host):
+def test_an_installed_module_stream_counts_as_a_package(host):
     host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
     host("/etc/dnf/modules.d/perl.module", "[perl]\nname=perl\nstream=5.32\nprofiles=\nstate=enabled\n")
     host("/etc/dnf/modules.d/php.module", "[php]\nname=php\nstream=8.2\nprofiles=common\nstate=disabled\n")
@@ -194,7 +194,7 @@ def test_a_module_stream_that_is_installed_is_a_package(host):
         ("dnf", "", [], []),
     ],
 )
-def test_what_the_repositories_offer(program, answer, names, found):
+def test_packages_that_the_repositories_offer(program, answer, names, found):
     module = Module(program, answer)
     assert packages.offered(module, names) == found
     assert module.argvs == (
@@ -203,7 +203,7 @@ def test_what_the_repositories_offer(program, answer, names, found):
 
 
 @pytest.mark.parametrize(("text", "mode"), [("1", "enforcing"), ("0", "permissive"), (None, "disabled")])
-def test_what_the_kernel_does_about_selinux(host, text, mode):
+def test_mode_of_selinux(host, text, mode):
     if text is not None:
         host("/sys/fs/selinux/enforce", text)
     assert facts.selinux() == mode
@@ -212,7 +212,7 @@ def test_what_the_kernel_does_about_selinux(host, text, mode):
 OTHER_SERVICES = ["firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall"]
 
 
-def test_services_that_run_and_start_at_boot():
+def test_services_that_run_and_are_enabled():
     shown = "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
     module = Module("systemctl", shown)
     found = facts.services(module)
@@ -224,7 +224,7 @@ def test_services_that_run_and_start_at_boot():
 
 
 class Bus:
-    """A firewalld on the bus: what it has open now, and what after a reload."""
+    """A fake firewalld on the bus: the ports that are open now, and those after a reload."""
 
     def __init__(self, running, permanent):
         self.answers = {"getZoneSettings2": running, "getZoneByName": "/zone/0", "getSettings2": permanent}
@@ -249,12 +249,12 @@ def settings(services, ports):
     return {"services": {"type": "as", "data": services}, "ports": {"type": "a(ss)", "data": ports}}
 
 
-def test_open_is_what_is_open_now_and_after_a_reload():
+def test_runtime_and_permanent_ports_are_read():
     bus = Bus(settings(["ssh", "http"], [["8080", "tcp"]]), settings(["ssh"], [["8080", "tcp"], ["9", "udp"]]))
     assert firewalld_state.let_in(bus, ["public"]) == {"public": {"services": ["ssh"], "ports": ["8080/tcp"]}}
 
 
-def test_a_zone_without_ports_or_that_is_not_there():
+def test_an_empty_and_a_missing_zone():
     assert firewalld_state.let_in(Bus({}, {}), ["public"]) == {"public": {"services": [], "ports": []}}
     assert firewalld_state.let_in(Bus(None, {}), ["gone"]) == {}
 
@@ -265,7 +265,7 @@ def test_the_default_zone_is_the_configured_one(host):
     assert firewalld_state.default_zone() == "dmz"
 
 
-def test_what_the_role_opened_is_read_by_purpose(host):
+def test_ports_that_the_role_opened_are_read_by_purpose(host):
     host("/etc/firewalld/pyweb.stack/web.json", '{"zone": "dmz", "ports": ["8080/tcp"]}')
     host("/etc/firewalld/pyweb.stack/mail.json", "")
     found = firewalld_state.records()
@@ -273,7 +273,7 @@ def test_what_the_role_opened_is_read_by_purpose(host):
     assert firewalld_state.zones(found) == ["dmz", "public"]
 
 
-def test_a_stopped_firewalld_lets_in_what_its_files_say(host):
+def test_open_ports_of_a_stopped_firewalld_are_read_from_its_files(host):
     assert firewalld_state.will_let_in(["public", "dmz"]) == {"public": {"services": ["ssh"], "ports": []}}
     host("/usr/lib/firewalld/zones/public.xml", '<zone><service name="ssh"/><service name="dhcpv6-client"/></zone>')
     host("/usr/lib/firewalld/zones/dmz.xml", '<zone><service name="ssh"/></zone>')
@@ -287,8 +287,8 @@ def test_a_stopped_firewalld_lets_in_what_its_files_say(host):
     }
 
 
-def test_a_package_that_is_being_installed_is_not_there_yet(monkeypatch):
-    """Whether it is depends on how quick apt-get was, and no run may depend on that."""
+def test_a_package_that_is_being_installed_does_not_count_as_installed(monkeypatch):
+    """The result must not depend on the speed of apt-get."""
     monkeypatch.setattr(facts.held_units, "begun", lambda: ["nginx"])
     monkeypatch.setattr(facts.packages, "installed", lambda _module: ["git", "nginx"])
     monkeypatch.setattr(facts.packages, "module_streams", list)
@@ -304,7 +304,7 @@ RHEL_9 = {
 }
 
 
-def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
+def test_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     host("/proc/net/if_inet6", "fe80\n")
     host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
     host("/etc/firewalld/firewalld.conf", "DefaultZone=dmz\n")
@@ -361,10 +361,10 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
         ("httpd", "nginx version: nginx/1.22.1\n", ""),
     ],
 )
-def test_the_version_of_nginx_is_what_it_says_itself(program, answer, version):
+def test_the_version_of_nginx_is_read_from_its_output(program, answer, version):
     class Host(Module):
         def run_command(self, argv, **options):
             assert argv == ["/usr/bin/nginx", "-v"]
-            return 0, "", answer  # it says so on its stderr
+            return 0, "", answer  # nginx prints it to stderr
 
     assert facts.nginx_version(Host(program, "")) == version

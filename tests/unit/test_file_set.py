@@ -1,4 +1,4 @@
-"""The transaction of config_set, against real files; its commands are Python functions."""
+"""The transaction of config_set, with real files; its commands are Python functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def file(path, text="new\n", **more):
 
 
 class Host:
-    """A directory with configuration in it, and programs `check` and `reload` that note what they saw."""
+    """A directory with configuration files, and programs `check` and `reload` that record what they read."""
 
     def __init__(self, root: Path, monkeypatch):
         self.etc, self.run_folder = root / "etc", root / "run"
@@ -75,10 +75,10 @@ def test_new_files_are_checked_swapped_and_applied(host):
     assert (host.etc / "sub/dir/b.conf").stat().st_mode & 0o777 == 0o600
     assert (host.etc / "sub/dir").stat().st_mode & 0o777 == 0o755
     assert not host.marker.exists()
-    assert sorted(os.listdir(host.etc)) == ["a.conf", "sub"]  # no temporary file is left
+    assert sorted(os.listdir(host.etc)) == ["a.conf", "sub"]  # No temporary file is left.
 
 
-def test_second_run_changes_and_runs_nothing(host):
+def test_second_run_changes_nothing_and_runs_no_command(host):
     wanted = [file(host.etc / "a.conf"), Wanted(str(host.etc / "l"), "link", target="a.conf")]
     host.install(*wanted)
     host.calls.clear()
@@ -111,7 +111,7 @@ def test_state_of_a_file(host, before, wanted, state):
     ("content", "marked", "state"),
     [("x", "", "removed"), ("# ours", "ours", "removed"), ("x", "ours", "unchanged"), (None, "", "unchanged")],
 )
-def test_absent_removes_what_is_marked(host, content, marked, state):
+def test_absent_removes_only_files_with_the_mark(host, content, marked, state):
     path = host.etc / "a.conf"
     if content is not None:
         path.write_text(content)
@@ -120,20 +120,20 @@ def test_absent_removes_what_is_marked(host, content, marked, state):
     assert path.exists() == (state == "unchanged" and content is not None)
 
 
-def test_link_is_marked_by_its_target(host):
+def test_link_has_the_mark_of_its_target(host):
     path = host.etc / "l"
     path.symlink_to("/elsewhere/l")
     assert compare(Wanted(str(path), "absent", marked="../available/l")).state == "unchanged"
     assert compare(Wanted(str(path), "absent", marked="/elsewhere")).state == "removed"
 
 
-def test_directory_in_the_way_is_refused(host):
+def test_directory_in_place_of_a_file_is_refused(host):
     (host.etc / "a.conf").mkdir()
     with pytest.raises(FileSetError, match=r"a\.conf is a directory; expected a file or nothing; move it away first$"):
         host.install(file(host.etc / "a.conf"))
 
 
-def test_unknown_owner_is_an_error_but_not_in_a_dry_run(host):
+def test_unknown_owner_is_an_error_except_in_a_dry_run(host):
     wanted = Wanted(str(host.etc / "a.conf"), content=b"x", owner="nobody-of-that-name", group=GID)
     with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name', which this host does not have"):
         host.install(wanted)
@@ -144,7 +144,7 @@ def test_unknown_owner_is_an_error_but_not_in_a_dry_run(host):
     assert shown[0]["after"]["owner"] == "to be made"
 
 
-def test_refusal_in_the_namespace_touches_nothing(host):
+def test_refusal_in_the_namespace_changes_nothing(host):
     host.namespace, host.check_status = True, 1
     (host.etc / "a.conf").write_text("old\n")
     with pytest.raises(FileSetError, match=r"`check` refuses the new files: check: \[emerg\] bad line 3; nothing was"):
@@ -155,7 +155,7 @@ def test_refusal_in_the_namespace_touches_nothing(host):
     assert not host.marker.exists()
 
 
-def test_without_a_namespace_the_check_sees_the_files_in_place_and_a_refusal_undoes(host):
+def test_without_a_namespace_the_check_runs_on_the_files_in_place_and_a_refusal_restores_them(host):
     host.check_status = 1
     (host.etc / "a.conf").write_text("old\n")
     (host.etc / "a.conf").chmod(0o640)
@@ -177,7 +177,7 @@ def test_without_a_namespace_the_check_sees_the_files_in_place_and_a_refusal_und
     assert not host.marker.exists()
 
 
-def test_failing_apply_restores_and_applies_the_old(host):
+def test_failing_apply_restores_and_applies_the_old_files(host):
     host.reload_status = [1, 0]
     (host.etc / "a.conf").write_text("old\n")
     with pytest.raises(FileSetError, match=r"`reload` failed: reload: port taken; the previous files are back$"):
@@ -186,7 +186,7 @@ def test_failing_apply_restores_and_applies_the_old(host):
     assert not host.marker.exists()
 
 
-def test_failing_apply_is_reverted_by_a_command_of_its_own(host):
+def test_failing_apply_runs_the_revert_command_if_given(host):
     host.reload_status = [1, 0]
     (host.etc / "a.conf").write_text("old\n")
     with pytest.raises(FileSetError, match=r"the previous files are back$"):
@@ -195,7 +195,7 @@ def test_failing_apply_is_reverted_by_a_command_of_its_own(host):
     assert not host.marker.exists()
 
 
-def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
+def test_apply_that_fails_twice_is_repeated_by_the_next_run(host):
     host.reload_status = [1, 1, 0]
     (host.etc / "a.conf").write_text("old\n")
     with pytest.raises(FileSetError, match="are back, but not in effect, for the same reason"):
@@ -208,7 +208,7 @@ def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
 
 @pytest.mark.parametrize("step", ["move", "write"])
 def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
-    """A kill between two files: what was written stays, the marker too, and the next run applies."""
+    """If a run is killed between two files, the files and the marker stay, and the next run applies them."""
 
     class Killed(BaseException):
         pass
@@ -233,7 +233,7 @@ def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
     assert not host.marker.exists()
 
 
-def test_full_disk_shows_before_anything_moves(host, monkeypatch):
+def test_full_disk_is_found_before_any_file_is_replaced(host, monkeypatch):
     (host.etc / "a.conf").write_text("old\n")
     real = file_change.write
 
@@ -249,7 +249,7 @@ def test_full_disk_shows_before_anything_moves(host, monkeypatch):
     assert os.listdir(host.etc) == ["a.conf"]
 
 
-def test_dry_run_predicts_and_touches_nothing(host):
+def test_dry_run_predicts_and_changes_nothing(host):
     host.namespace = True
     (host.etc / "a.conf").write_text("old\n")
     outcome = host.install(file(host.etc / "a.conf"), dry=True)
@@ -273,7 +273,7 @@ def test_dry_run_without_a_namespace_says_so(host):
     assert host.text() is None
 
 
-def test_missing_check_program_stops_a_real_run(host):
+def test_missing_check_program_stops_a_run(host):
     with pytest.raises(FileSetError, match="missing, which checks the files, is not installed; nothing was changed"):
         host.install(file(host.etc / "a.conf"), check=["missing"])
     assert host.text() is None
@@ -289,7 +289,7 @@ def test_lock_names_its_holder(host):
             host.install(file(host.etc / "a.conf"), wait=0.2)
 
 
-def test_two_runs_at_once_wait_for_each_other(host):
+def test_two_simultaneous_runs_wait_for_each_other(host):
     threads = [
         threading.Thread(target=host.install, args=[file(host.etc / "a.conf", f"{number}\n" * 9999)])
         for number in range(5)
@@ -302,7 +302,7 @@ def test_two_runs_at_once_wait_for_each_other(host):
     assert host.calls.count("unshare") == 5
 
 
-def test_secret_stays_out_of_the_diff(host):
+def test_secret_is_not_in_the_diff(host):
     (host.etc / "a.conf").write_text("password old")
     outcome = host.install(file(host.etc / "a.conf", "password new", secret=True))
     assert outcome.diff()[0]["before"] == "(secret)\n"
@@ -329,7 +329,7 @@ def test_diff_of_text_link_and_attributes(host):
     ("output", "line"),
     [
         ("nginx: [warn] conflicting\nnginx: [emerg] unknown\n", "[emerg] unknown"),
-        # What nginx prints where it stops after it has read everything.
+        # nginx prints this after it has read everything.
         (
             "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n"
             '2026/11/26 00:50:34 [emerg] 1462#1462: open() "/x.log" failed (2: No such file or directory)\n'
@@ -342,7 +342,7 @@ def test_diff_of_text_link_and_attributes(host):
         ("", ""),
     ],
 )
-def test_telling_line(output, line):
+def test_most_relevant_line_of_an_error(output, line):
     assert telling(output) == line
 
 
@@ -350,7 +350,7 @@ def test_telling_line(output, line):
 
 
 class Programs:
-    """Notes every argument list; answers what is next in `answers`, then success."""
+    """Record every argument list; return the next of `answers`, then success."""
 
     def __init__(self, *answers):
         self.argvs, self.answers = [], list(answers)
@@ -369,7 +369,7 @@ def request(host, **more):
 
 
 def test_check_and_apply_get_their_exact_arguments(host):
-    """In place: after the namespace was refused, with the program's absolute path."""
+    """In place: after the namespace was refused, with the absolute path of the program."""
     programs = Programs(NO_NAMESPACE)
     outcome = install(request(host), programs, False, str(host.run_folder))
     unshare, *others = programs.argvs
@@ -378,7 +378,7 @@ def test_check_and_apply_get_their_exact_arguments(host):
     assert (outcome.checked, outcome.unchecked_because, outcome.applied) == (True, "", True)
 
 
-def test_the_script_mounts_the_copies_and_becomes_the_check(host):
+def test_the_script_mounts_the_copies_and_executes_the_check(host):
     (host.etc / "sub").mkdir()
     programs = Programs(NO_NAMESPACE)
     install(request(host), programs, True, str(host.run_folder))
@@ -393,7 +393,7 @@ def test_the_script_mounts_the_copies_and_becomes_the_check(host):
     assert os.listdir(host.run_folder) == ["set.lock"]
 
 
-def test_a_check_in_place_that_says_nothing_is_refused_with_its_status(host):
+def test_a_check_in_place_that_fails_silently_is_reported_with_its_status(host):
     programs = Programs(NO_NAMESPACE, (3, "", ""))
     with pytest.raises(FileSetError) as caught:
         install(request(host, apply=[]), programs, False, str(host.run_folder))
@@ -403,7 +403,7 @@ def test_a_check_in_place_that_says_nothing_is_refused_with_its_status(host):
 
 
 @pytest.mark.parametrize("dry", [True, False])
-def test_without_room_for_the_copies_the_check_runs_in_place_or_not_at_all(host, monkeypatch, dry):
+def test_without_space_for_the_copies_the_check_runs_in_place_or_not_at_all(host, monkeypatch, dry):
     def full(*_given):
         raise OSError(28, "No space left on device")
 
@@ -418,7 +418,7 @@ def test_without_room_for_the_copies_the_check_runs_in_place_or_not_at_all(host,
 
 
 def test_a_copy_is_never_removed_through_a_mount(host, monkeypatch):
-    """Should one be visible here, the real files would be behind it."""
+    """If the mount were visible here, removing the copy would remove the real files."""
     stage = host.run_folder / "set.stage"
     (stage / "0").mkdir(parents=True)
     (stage / "0/precious").write_text("x")
@@ -429,7 +429,7 @@ def test_a_copy_is_never_removed_through_a_mount(host, monkeypatch):
     assert host.calls == []
 
 
-def test_a_copy_that_a_killed_run_left_is_replaced(host):
+def test_a_copy_left_by_a_killed_run_is_replaced(host):
     (host.run_folder / "set.stage/0").mkdir(parents=True)
     host.namespace = True
     assert host.install(file(host.etc / "a.conf")).checked
@@ -442,7 +442,7 @@ def test_nothing_is_mounted_over_the_root(host, tmp_path):
     assert outcome.unchecked_because == "no private mount namespace: nothing can be mounted over /"
 
 
-def test_an_apply_that_is_not_installed_fails_and_undoes(host):
+def test_an_apply_that_is_not_installed_fails_and_restores_the_files(host):
     with pytest.raises(
         FileSetError, match=r"^`missing -x` failed: missing is not installed; the previous files are back"
     ):
@@ -450,7 +450,7 @@ def test_an_apply_that_is_not_installed_fails_and_undoes(host):
     assert host.text() is None
 
 
-def test_an_apply_that_fails_silently_has_its_status(host):
+def test_an_apply_that_fails_silently_is_reported_with_its_status(host):
     for answers, state in (((4, 0), "$"), ((4, 5), ", but not in effect: `reload` failed: exit status 5$")):
         programs = Programs(*((status, "", "") for status in answers))
         wanted = f"^`reload` failed: exit status 4; the previous files are back{state}"
@@ -468,16 +468,16 @@ def test_an_apply_that_fails_silently_has_its_status(host):
         (["x" * 81], "x" * 80 + "..."),
     ],
 )
-def test_a_command_in_an_error_is_short(host, argv, shown):
+def test_a_command_in_an_error_is_shortened(host, argv, shown):
     with pytest.raises(FileSetError) as caught:
         install(request(host, check=[], apply=[argv]), Programs((1, "", "bad")), False, str(host.run_folder))
     assert str(caught.value) == f"`{shown}` failed: bad; the previous files are back"
 
 
-# --- undoing ---
+# --- restoring ---
 
 
-def test_what_cannot_be_put_back_is_named_and_left_to_the_next_run(host, monkeypatch):
+def test_files_that_cannot_be_restored_are_named_and_left_to_the_next_run(host, monkeypatch):
     (host.etc / "a.conf").write_text("old\n")
     real = file_change.write
 
@@ -493,7 +493,7 @@ def test_what_cannot_be_put_back_is_named_and_left_to_the_next_run(host, monkeyp
     assert host.marker.exists()
 
 
-def test_after_an_interrupted_run_a_failure_leaves_the_marker(host):
+def test_after_an_interrupted_run_a_failure_keeps_the_marker(host):
     host.run_folder.mkdir()
     host.marker.touch()
     host.reload_status = [1]
@@ -507,7 +507,7 @@ def test_after_an_interrupted_run_a_failure_leaves_the_marker(host):
     assert len(host.calls) == 1
 
 
-def test_a_directory_that_somebody_else_uses_meanwhile_stays(host, monkeypatch):
+def test_a_directory_that_others_use_in_the_meantime_is_kept(host, monkeypatch):
     def run(_argv):
         (host.etc / "new/other").write_text("x")
         return 1, "", "no"
@@ -518,10 +518,10 @@ def test_a_directory_that_somebody_else_uses_meanwhile_stays(host, monkeypatch):
     assert os.listdir(host.etc / "new") == ["other"]
 
 
-# --- who looks ---
+# --- other users ---
 
 
-def test_an_ordinary_user_gets_a_comparison(host, monkeypatch):
+def test_an_ordinary_user_only_gets_a_comparison(host, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     programs = Programs()
     outcome = install(request(host), programs, True, str(host.run_folder))
@@ -536,7 +536,7 @@ def test_an_unchanged_set_says_why_it_was_not_checked(host):
     assert (outcome.checked, outcome.unchecked_because, outcome.applied) == (False, "nothing differs", False)
 
 
-def test_programs_are_looked_for_in_the_sbin_directories_too(tmp_path, monkeypatch):
+def test_programs_are_also_searched_in_the_sbin_directories(tmp_path, monkeypatch):
     (tmp_path / "nginx").write_text("#!/bin/sh\n")
     (tmp_path / "nginx").chmod(0o755)
     monkeypatch.setenv("PATH", "/nowhere")
@@ -548,10 +548,10 @@ def test_programs_are_looked_for_in_the_sbin_directories_too(tmp_path, monkeypat
     assert file_set.SBIN == "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-# --- one path ---
+# --- single paths ---
 
 
-def test_a_special_file_is_refused_and_says_so(host):
+def test_a_special_file_is_refused(host):
     os.mkfifo(host.etc / "pipe")
     with pytest.raises(FileSetError, match=r"pipe is a special file; expected a file or nothing; move it away first"):
         compare(file(host.etc / "pipe"))
@@ -579,7 +579,7 @@ def test_an_unknown_group_is_named(host):
     assert compare(wanted, dry=True).after.gid == -1
 
 
-def test_a_link_that_is_right_is_unchanged_and_one_elsewhere_is_changed(host):
+def test_a_correct_link_is_unchanged_and_another_one_is_changed(host):
     (host.etc / "l").symlink_to("there")
     assert compare(Wanted(str(host.etc / "l"), "link", target="there")).state == "unchanged"
     assert compare(Wanted(str(host.etc / "l"), "link", target="here")).state == "changed"
@@ -602,13 +602,13 @@ def test_diffs_of_binary_secret_and_removed_files(host):
     assert "password" not in str([gone, made])
 
 
-def test_names_without_an_entry_are_shown_as_numbers():
+def test_ids_without_a_name_are_shown_as_numbers():
     assert file_change._name({}.__getitem__, 60123) == "60123"
     assert file_change._name({}.__getitem__, -1) == "to be made"
     assert file_change._name(lambda number: ("shop", "x"), 60123) == "shop"
 
 
-def test_a_moved_file_and_a_removed_one_last(host, monkeypatch):
+def test_directories_of_written_and_removed_files_are_synced(host, monkeypatch):
     synced = []
     monkeypatch.setattr(file_change.files, "sync", synced.append)
     (host.etc / "gone").write_text("")
@@ -618,9 +618,9 @@ def test_a_moved_file_and_a_removed_one_last(host, monkeypatch):
 
 @pytest.mark.skipif(
     subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0,
-    reason="no mount namespaces here",
+    reason="mount namespaces are not available",
 )
-def test_check_in_a_real_namespace_sees_the_new_files_and_nobody_else_does(tmp_path):
+def test_only_the_check_sees_the_new_files_in_a_real_namespace(tmp_path):
     etc, logs = tmp_path / "etc", tmp_path / "log"
     (etc / "untouched").mkdir(parents=True)
     (etc / "untouched/c").write_text("c\n")

@@ -1,4 +1,4 @@
-"""Files and locks: with real files and real processes."""
+"""Files and locks, with real files and real processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hold(folder, held, ended):
         ended.wait(60)
 
 
-def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
+def test_a_lock_is_held_by_one_process_and_names_it(tmp_path):
     fork = multiprocessing.get_context("fork")
     held, ended = fork.Event(), fork.Event()
     process = fork.Process(target=hold, args=(str(tmp_path), held, ended))
@@ -39,7 +39,7 @@ def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
         wanted = rf"site 'shop': lock failed: another run \(process {process.pid}\) has held .* for 0\.2 s"
         with pytest.raises(StepError, match=wanted), files.locked("shop", 0.2):
             pass
-        with files.locked("blog", 0.2):  # another site's is free
+        with files.locked("blog", 0.2):  # The lock of another site is free.
             pass
     finally:
         ended.set()
@@ -71,16 +71,16 @@ def test_write_sets_text_mode_and_owner(tmp_path):
     assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o640, os.getuid(), os.getgid())
 
 
-def test_write_replaces_in_one_step(tmp_path):
+def test_write_replaces_a_file_in_one_step(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
     with path.open() as reader:
         files.write(str(path), "new", 0o644, os.getuid(), os.getgid())
-        assert reader.read() == "old"  # who had it open reads on in the old one, whole
+        assert reader.read() == "old"  # A process with the open old file still reads all of it.
     assert path.read_text() == "new"
 
 
-def test_write_that_fails_leaves_nothing(tmp_path):
+def test_write_that_fails_leaves_no_file(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):
@@ -89,7 +89,7 @@ def test_write_that_fails_leaves_nothing(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
+def test_an_error_of_the_system_names_the_site(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "LOCKS", str(tmp_path))
 
     def full(_descriptor):
@@ -120,14 +120,14 @@ def test_link_never_replaces_a_directory(tmp_path):
 @pytest.mark.parametrize(
     ("text", "wanted"), [('{"a": 1}', {"a": 1}), ('{"a": 1', {}), ("", {}), ("[1]", {}), ("null", {})]
 )
-def test_read_json_of_whatever_a_crash_left(tmp_path, text, wanted):
+def test_read_json_of_files_that_a_crash_left(tmp_path, text, wanted):
     (tmp_path / "a").write_text(text)
     assert files.read_json(str(tmp_path / "a")) == wanted
     assert files.read_json(str(tmp_path / "none")) == {}
 
 
 @AS_ROOT
-def test_a_record_is_believed_where_it_is_roots_and_no_link_of_others_leads_to_it(tmp_path):
+def test_a_record_is_only_trusted_if_root_owns_it_and_all_links_to_it(tmp_path):
     path = tmp_path / "home/shop/releases/1/release.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"units": {}}')
@@ -138,12 +138,12 @@ def test_a_record_is_believed_where_it_is_roots_and_no_link_of_others_leads_to_i
     os.chown(path, 0, 0)
     (tmp_path / "home/shop").rename(tmp_path / "home/old")
     (tmp_path / "home/shop").symlink_to("old")
-    assert files.recorded(str(path)) == {"units": {}}  # an administrator's link
+    assert files.recorded(str(path)) == {"units": {}}  # a link of the administrator
     os.chown(tmp_path / "home/shop", 12345, 12345, follow_symlinks=False)
     assert files.recorded(str(path)) == {}
 
 
-def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
+def test_remove_deletes_files_links_and_trees_but_no_targets_of_links(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("")
@@ -160,7 +160,7 @@ def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
 
 
 @AS_ROOT
-def test_nothing_is_removed_behind_a_link_of_somebody_else_on_the_way(tmp_path):
+def test_nothing_is_removed_behind_a_link_of_another_user(tmp_path):
     (tmp_path / "etc/shop").mkdir(parents=True)
     (tmp_path / "works").symlink_to(tmp_path / "etc")
     os.chown(tmp_path / "works", 12345, 12345, follow_symlinks=False)
@@ -180,7 +180,7 @@ def busy(process):
     return LookupError(f"held by {process}")
 
 
-def test_locks_lie_in_a_directory_that_nobody_else_can_write_to(tmp_path, monkeypatch):
+def test_locks_are_in_a_directory_that_only_root_can_write(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "LOCKS", str(tmp_path / "run/pyweb.stack"))
     old = os.umask(0o077)
     try:
@@ -192,7 +192,7 @@ def test_locks_lie_in_a_directory_that_nobody_else_can_write_to(tmp_path, monkey
     assert stat.S_IMODE((tmp_path / "run/pyweb.stack/site-shop.lock").stat().st_mode) == 0o600
 
 
-def test_sites_are_locked_in_run(monkeypatch):
+def test_locks_of_sites_are_in_run(monkeypatch):
     held = []
     monkeypatch.undo()
     monkeypatch.setattr(files, "_make_public", held.append)
@@ -205,7 +205,7 @@ def test_sites_are_locked_in_run(monkeypatch):
     assert held == ["/run/pyweb.stack", "/run/pyweb.stack/site-shop.lock"]
 
 
-def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path):
     (tmp_path / "site-shop.lock").symlink_to(tmp_path / "target")
     wanted = f"site 'shop': files failed: {tmp_path}/site-shop.lock: Too many levels of symbolic links"
     with pytest.raises(StepError, match=wanted), files.locked("shop"):
@@ -213,7 +213,7 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
-def test_a_lock_is_waited_for_and_then_names_its_new_holder(tmp_path):
+def test_a_held_lock_times_out_and_a_free_one_names_its_new_holder(tmp_path):
     path = str(tmp_path / "deep/er/a.lock")
     mine = pytest.raises(LookupError, match=f"held by {os.getpid()}$")
     with files.hold(path, 1, busy), mine, files.hold(path, 0.3, busy):
@@ -232,7 +232,7 @@ def test_the_holder_of_an_empty_lock_is_unknown(tmp_path):
             pass
 
 
-def test_a_lock_is_free_after_an_exception(tmp_path):
+def test_a_lock_is_released_after_an_exception(tmp_path):
     path = str(tmp_path / "a.lock")
     with pytest.raises(KeyError), files.hold(path, 0, busy):
         raise KeyError
@@ -270,7 +270,7 @@ def test_mounts_at_and_below_a_path(tmp_path, path, found):
     assert mounts == [str(tmp_path / name) for name in found]
 
 
-def test_this_very_host_has_a_mount():
+def test_this_host_has_a_mount():
     assert "/proc" in files.mounts("/proc")
 
 
@@ -295,7 +295,7 @@ def test_a_tree_is_never_removed_through_a_mount(tmp_path, monkeypatch):
 # --- reading ---
 
 
-def test_reading_what_is_there_and_what_is_not(tmp_path):
+def test_reading_existing_and_missing_files(tmp_path):
     (tmp_path / "text").write_bytes("é\n".encode())
     (tmp_path / "binary").write_bytes(b"a\xffb")
     (tmp_path / "folder").mkdir()
@@ -314,14 +314,14 @@ def test_reading_what_is_there_and_what_is_not(tmp_path):
     assert files.names(str(tmp_path / "text")) == files.names(str(tmp_path / "none")) == []
 
 
-def test_relink_makes_changes_and_removes(tmp_path):
+def test_relink_creates_changes_and_removes_links(tmp_path):
     path = tmp_path / "previous"
     files.relink(str(path), "")
     assert not path.is_symlink()
     files.relink(str(path), "releases/a")
     inode = os.lstat(path).st_ino
     files.relink(str(path), "releases/a")
-    assert (os.readlink(path), os.lstat(path).st_ino) == ("releases/a", inode)  # what is right is left alone
+    assert (os.readlink(path), os.lstat(path).st_ino) == ("releases/a", inode)  # A correct link is unchanged.
     files.relink(str(path), "releases/b")
     assert os.readlink(path) == "releases/b"
     files.relink(str(path), "")
@@ -331,7 +331,7 @@ def test_relink_makes_changes_and_removes(tmp_path):
 # --- writing ---
 
 
-def test_put_replaces_what_a_killed_run_left_and_follows_no_link(tmp_path):
+def test_put_replaces_a_file_of_a_killed_run_and_follows_no_link(tmp_path):
     (tmp_path / "target").write_text("kept")
     (tmp_path / "a").symlink_to("target")
     files.put(str(tmp_path / "a"), b"new", 0o600, os.getuid(), os.getgid())
@@ -341,8 +341,8 @@ def test_put_replaces_what_a_killed_run_left_and_follows_no_link(tmp_path):
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
 
 
-def test_write_lasts_even_if_the_power_fails(tmp_path, monkeypatch):
-    """The file is on the disk before it gets its name, and the name afterwards (fsync(2))."""
+def test_write_survives_a_power_failure(tmp_path, monkeypatch):
+    """The file is synced to the disk before the rename, and the directory afterwards (fsync(2))."""
     order = []
 
     def sync(descriptor):
@@ -356,7 +356,7 @@ def test_write_lasts_even_if_the_power_fails(tmp_path, monkeypatch):
     assert order == [temporary, (temporary, f"{tmp_path}/a"), str(tmp_path)]
 
 
-def test_write_is_for_everybody_to_read_and_of_root(tmp_path, monkeypatch):
+def test_write_creates_a_file_of_root_that_all_can_read(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(files, "put", lambda *words: given.append(words))
     monkeypatch.setattr(files, "move", lambda *words: given.append(words))
@@ -365,7 +365,7 @@ def test_write_is_for_everybody_to_read_and_of_root(tmp_path, monkeypatch):
     assert given == [(temporary, "é".encode(), 0o644, 0, 0), (temporary, f"{tmp_path}/a")]
 
 
-def test_forget_removes_files_and_links_only(tmp_path):
+def test_forget_only_removes_files_and_links(tmp_path):
     (tmp_path / "a").touch()
     (tmp_path / "l").symlink_to("a")
     files.forget(str(tmp_path / "l"))

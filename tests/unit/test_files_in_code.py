@@ -1,4 +1,4 @@
-"""The program that puts links into the code of a build and begins its data, run as it is run on a host."""
+"""The program that links files into the code of a build and creates its first data, run as on a host."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def run(given):
     return (json.loads(done.stdout) if done.returncode == 0 else {}), done.stderr.strip()
 
 
-def test_a_file_is_linked_where_the_source_lacks_it(host):
+def test_a_file_that_the_source_lacks_is_linked(host):
     code = host / "build/src"
     told, _said = run({"links": {f"{code}/etc/a/b.py": "/somewhere/b.py"}})
     assert told == {"replaced": [], "seeded": []}
     assert os.readlink(code / "etc/a/b.py") == "/somewhere/b.py"
 
 
-def test_a_file_of_the_source_is_replaced_and_named(host):
+def test_a_file_of_the_source_is_replaced_and_reported(host):
     code = host / "build/src"
     (code / "mysite/local.py").write_text("old")
     told, _said = run({"links": {f"{code}/mysite/local.py": "/somewhere"}})
@@ -60,7 +60,7 @@ def writable(host, path):
 
 
 @pytest.mark.parametrize("code", ["mysite/__init__.py", "mysite/manage.py"])
-def test_code_is_not_written_to(host, code):
+def test_a_path_of_the_projects_code_cannot_be_writable(host, code):
     (host / "build/src" / code).write_text("")
     told, said = writable(host, "mysite")
     assert (told, said.partition(":")[2].partition(",")[0]) == ({}, " writable has 'mysite'")
@@ -68,7 +68,7 @@ def test_code_is_not_written_to(host, code):
     assert writable(host, code)[1].startswith(f"error: writable has {code!r}, which is code of the project")
 
 
-def test_what_the_source_has_is_copied_once(host):
+def test_a_directory_of_the_source_is_copied_only_once(host):
     code, data = host / "build/src", host / "state/writable/var/uploads"
     (code / "var/uploads").mkdir(parents=True)
     (code / "var/uploads/a.txt").write_text("first")
@@ -83,7 +83,7 @@ def test_what_the_source_has_is_copied_once(host):
     assert os.stat(host / "state/writable").st_mode & 0o7777 == 0o750
 
 
-def test_what_the_source_lacks_is_made_a_directory_unless_it_is_called_like_a_file(host):
+def test_a_missing_path_is_created_as_a_directory_unless_it_has_a_file_extension(host):
     code = host / "build/src"
     for path in ("logs", "django.log", ".cache"):
         writable(host, path)
@@ -93,7 +93,7 @@ def test_what_the_source_lacks_is_made_a_directory_unless_it_is_called_like_a_fi
     assert (host / "state/writable/django.log").read_text() == "through the link"
 
 
-def test_a_file_is_copied_and_what_a_killed_run_left_is_not_taken_for_it(host):
+def test_a_file_is_copied_completely_after_a_killed_run(host):
     (host / "build/src/counter").write_text("1")
     (host / "state/writable/.counter.new").mkdir(parents=True)
     writable(host, "counter")
@@ -135,7 +135,7 @@ def seed(host, **paths):
     return run({"seed": {what: [f"{host}/build/src/{path}", targets[what]] for what, path in paths.items()}})
 
 
-def test_a_database_is_used_where_there_is_none(host):
+def test_a_database_is_copied_if_there_is_none(host):
     database(host / "build/src/db.sqlite3", "a", "b")
     assert seed(host, database="db.sqlite3")[0]["seeded"] == ["database"]
     assert rows_of(host / "state/db.sqlite3") == ["a", "b"]
@@ -143,14 +143,14 @@ def test_a_database_is_used_where_there_is_none(host):
     assert sorted(os.listdir(host / "state")) == ["db.sqlite3", "media"]
 
 
-def test_a_database_that_is_there_stays(host):
+def test_an_existing_database_is_kept(host):
     database(host / "build/src/db.sqlite3", "a")
     database(host / "state/db.sqlite3", "of the site")
     assert seed(host, database="db.sqlite3")[0]["seeded"] == []
     assert rows_of(host / "state/db.sqlite3") == ["of the site"]
 
 
-def test_what_is_no_database_is_refused(host):
+def test_an_invalid_database_file_is_refused(host):
     (host / "build/src/manage.py").write_text("print()")
     assert seed(host, database="manage.py")[1] == "error: seed.database: 'manage.py' is no SQLite database"
     assert seed(host, database="no.db")[1] == "error: seed.database: the source has no file 'no.db'"
@@ -170,13 +170,13 @@ def files_of(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_media_are_used_where_there_are_none_without_links(host):
+def test_media_without_links_are_copied_if_there_are_none(host):
     media(host)
     assert seed(host, media="media")[0]["seeded"] == ["media"]
     assert files_of(host / "state/media") == ["2026", "2026/a.jpg"]
 
 
-def test_media_that_are_there_stay(host):
+def test_existing_media_are_kept(host):
     media(host)
     (host / "state/media/own.jpg").write_text("own")
     assert seed(host, media="media")[0]["seeded"] == []

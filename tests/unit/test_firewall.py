@@ -1,4 +1,4 @@
-"""What the firewall opens and closes, and whose it is."""
+"""Which ports the role opens and closes, and which of them it manages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_opened(sites, more, wanted):
     assert planned(sites, **more)["open"] == wanted
 
 
-def test_what_is_let_in_already_is_not_opened_again():
+def test_open_ports_are_not_opened_again():
     let_in = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp"]}, "dmz": {"services": [], "ports": []}}
     found = planned([site(80, 8080, 8081)], ssh=[22, 2222], let_in=let_in)
     assert found["wanted"] == [item("http"), item(port="8080/tcp"), item(port="8081/tcp")]
@@ -78,16 +78,16 @@ def test_ssh_is_opened_in_the_default_zone_and_in_the_given_one():
         ({"web": opened("http")}, {"services": ["http"]}, []),
         ({"web": opened("http", ports=["8080/tcp"])}, {"services": ["http"]}, [item(port="8080/tcp")]),
         ({"web": opened("http")}, {}, [item("http")]),
-        # Another zone, by its name or because the default is another one now.
+        # Another zone, given by name or because the default zone has changed.
         ({"web": opened("http")}, {"services": ["http"], "zone": "dmz"}, [item("http")]),
         ({"web": opened("http")}, {"services": ["http"], "default_zone": "work"}, [item("http")]),
         ({"web": opened("http")}, {"services": ["http"], "zone": "public", "default_zone": "public"}, []),
-        # Somebody else's.
+        # Not opened by the role.
         ({"mail": opened("imaps")}, {}, []),
         ({"web": opened("http"), "mail": opened("http")}, {}, []),
         # Never SSH.
         ({"web": opened("ssh", ports=["2222/tcp", "2223/tcp"])}, {"ssh": [2222]}, [item(port="2223/tcp")]),
-        # What an interrupted run did not come to close.
+        # A port that an interrupted run did not close.
         ({"web": opened(closing=[item("http", zone="dmz")])}, {}, [item("http", zone="dmz")]),
     ],
 )
@@ -103,27 +103,27 @@ def web(planned, **more):
     ("before", "let_in", "services"),
     [
         ({}, [], ["http", "https"]),
-        ({}, ["http"], ["https"]),  # an administrator had opened http
+        ({}, ["http"], ["https"]),  # An administrator had opened http.
         ({"web": opened("http")}, ["http", "https"], ["http"]),
-        ({"mail": opened("https")}, ["http", "https"], ["https"]),  # opened by us, for another
+        ({"mail": opened("https")}, ["http", "https"], ["https"]),  # Opened by the role for another purpose.
     ],
 )
-def test_what_is_ours(before, let_in, services):
+def test_which_ports_are_managed(before, let_in, services):
     let_in = {"public": {"services": let_in, "ports": []}}
     assert web(planned([site(80, 443)], opened=before, let_in=let_in)) == opened(*services)
 
 
-def test_nothing_of_ours_is_no_record():
+def test_no_record_is_written_without_managed_ports():
     assert web(planned([site(80)], let_in={"public": {"services": ["http"], "ports": []}})) == {}
 
 
-def test_what_is_being_closed_stays_on_record_until_it_is_closed():
+def test_ports_stay_on_record_until_they_are_closed():
     found = planned(opened={"web": opened("http")})
     assert web(found) == opened(zone="", closing=[item("http")])
     assert web(found, closed=True) == {}
 
 
-def test_what_could_not_be_opened_is_not_ours():
+def test_ports_that_could_not_be_opened_are_not_on_record():
     found = planned([site(80, 443)])
     assert web(found, failed=[item("https")]) == opened("http")
 
@@ -135,10 +135,10 @@ LET_IN = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp"]}}
     ("sites", "more", "differs"),
     [
         ([site(80)], {"opened": {"web": opened("http")}}, False),
-        ([site(80)], {}, False),  # an administrator had opened it
+        ([site(80)], {}, False),  # An administrator had opened it.
         ([site(81)], {}, True),
         ([], {"opened": {"web": opened("http")}}, True),
-        # The other purpose's now, so the record differs, and nothing else.
+        # The port now belongs to the other purpose, so only the record differs.
         ([], {"opened": {"web": opened("http"), "mail": opened("http")}}, True),
         ([site(80)], {"ssh": [2222]}, True),
     ],
@@ -147,7 +147,7 @@ def test_whether_there_is_anything_to_do(sites, more, differs):
     assert planned(sites, let_in=LET_IN, **more)["differs"] is differs
 
 
-def test_all_faults_are_listed_at_once():
+def test_all_faults_are_listed_together():
     with pytest.raises(InventoryError) as error:
         planned(services=["a b"], ports=["80", "0/tcp", "9-8/tcp", "70000/tcp", "80/icmp"], zone="x y", purpose="../x")
     text = str(error.value)
@@ -156,6 +156,6 @@ def test_all_faults_are_listed_at_once():
     assert "firewalld_purpose is '../x'" in text
 
 
-def test_text_is_no_list():
+def test_a_text_is_not_a_list():
     with pytest.raises(InventoryError, match="firewalld_services is 'http'; expected a list"):
         plan([], "http", [], "", "web", {}, [])

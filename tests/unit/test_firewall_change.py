@@ -1,4 +1,4 @@
-"""A plan carried out on a firewalld that runs and on one that is stopped."""
+"""Changes of a running and of a stopped firewalld."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan(**given):
 
 
 class Host:
-    """A host with firewalld; `refuse` maps words of a call to what firewalld answers."""
+    """A host with firewalld; `refuse` maps words of a call to firewalld's error."""
 
     def __init__(self, root, monkeypatch):
         self.root, self.calls, self.refuse, self.active = root, [], {}, False
@@ -59,7 +59,7 @@ class Host:
         firewall_change.change(given, self.run)
 
     def zone(self, name):
-        root = ElementTree.fromstring((self.root / f"own/{name}.xml").read_text())  # noqa: S314 - written here
+        root = ElementTree.fromstring((self.root / f"own/{name}.xml").read_text())  # noqa: S314 - written by this test
         return [(element.tag, *element.attrib.values()) for element in root]
 
     def record(self, purpose="web"):
@@ -72,7 +72,7 @@ def host(tmp_path, monkeypatch):
     return Host(tmp_path, monkeypatch)
 
 
-def test_a_running_firewalld_is_told_for_good_and_for_now(host):
+def test_a_running_firewalld_is_changed_permanently_and_at_runtime(host):
     host.change(plan(open=[item("http"), item(port="5000-5010/udp")]), active=True)
     config, bus = "/org/fedoraproject/FirewallD1/config", "/org/fedoraproject/FirewallD1"
     assert host.calls == [
@@ -86,7 +86,7 @@ def test_a_running_firewalld_is_told_for_good_and_for_now(host):
     assert host.record() == {"zone": "public", "services": ["http"], "ports": ["5000-5010/udp"], "closing": []}
 
 
-def test_what_is_open_or_closed_already_is_fine(host):
+def test_ports_that_are_already_open_or_closed_are_no_error(host):
     host.refuse = {"addService s http": "ALREADY_ENABLED: http", "removePort sss": "NOT_ENABLED: 81:tcp"}
     host.change(plan(open=[item("http")], close=[item(port="81/tcp")]), active=True)
     assert host.calls[-2:] == [
@@ -95,7 +95,7 @@ def test_what_is_open_or_closed_already_is_fine(host):
     ]
 
 
-def test_a_zone_that_is_gone_took_its_openings_along(host):
+def test_ports_of_a_removed_zone_are_closed(host):
     host.refuse = {"getZoneByName": "INVALID_ZONE: public"}
     closing = plan(close=[item("http")], opened={"web": {"zone": "public", "services": ["http"]}})
     host.change(closing, active=True)
@@ -104,14 +104,14 @@ def test_a_zone_that_is_gone_took_its_openings_along(host):
         host.change(plan(open=[item("http")]), active=True)
 
 
-def test_what_firewalld_refused_is_not_on_record(host):
+def test_refused_changes_are_not_on_record(host):
     host.refuse = {"addService s https": "INVALID_SERVICE: no"}
     with pytest.raises(firewall_change.FirewallError, match="https in zone public: INVALID_SERVICE"):
         host.change(plan(open=[item("http"), item("https")]), active=True)
     assert host.record()["services"] == ["http"]
 
 
-def test_what_is_not_closed_stays_on_record(host):
+def test_ports_that_were_not_closed_stay_on_record(host):
     host.refuse = {"removeService s http": "COMMAND_FAILED: no"}
     closing = plan(close=[item("http")], opened={"web": {"zone": "public", "services": ["http"]}})
     with pytest.raises(firewall_change.FirewallError, match="COMMAND_FAILED"):
@@ -119,7 +119,7 @@ def test_what_is_not_closed_stays_on_record(host):
     assert host.record()["closing"] == [item("http")]
 
 
-def test_what_is_wanted_is_in_the_files_before_firewalld_starts(host):
+def test_ports_are_in_the_files_before_firewalld_starts(host):
     opened = [item("http"), item(port="9090/tcp", process="app"), item(port="22/tcp", zone="dmz")]
     host.change(plan(ssh=opened[2:], open=opened[:1], others=opened[1:2], start=True), active=False)
     assert host.zone("public") == [("service", "ssh"), ("service", "http"), ("port", "9090", "tcp")]
@@ -129,13 +129,13 @@ def test_what_is_wanted_is_in_the_files_before_firewalld_starts(host):
     assert host.record("_others.public")["processes"] == {"9090/tcp": "app"}
 
 
-def test_an_administrators_zone_is_added_to(host):
+def test_an_administrators_zone_is_extended(host):
     (host.root / "own/public.xml").write_text('<zone target="DROP">\n  <port port="1" protocol="tcp"/>\n</zone>\n')
     host.change(plan(open=[item("https")], start=True), active=False)
     assert host.zone("public") == [("port", "1", "tcp"), ("service", "https")]
 
 
-def test_a_file_that_is_no_zone_stays_as_it_is(host):
+def test_an_invalid_zone_file_is_unchanged(host):
     (host.root / "own/public.xml").write_text("broken")
     with pytest.raises(firewall_change.FirewallError, match="is no zone of firewalld"):
         host.change(plan(open=[item("https")], start=True), active=False)
@@ -143,11 +143,11 @@ def test_a_file_that_is_no_zone_stays_as_it_is(host):
     assert host.record() == {}
 
 
-def test_a_firewalld_that_does_not_start_says_so(host):
+def test_a_firewalld_that_does_not_start_is_an_error(host):
     host.refuse = {"enable": "no kernel"}
     with pytest.raises(firewall_change.FirewallError, match=r"firewalld does not start: .*no kernel; see journalctl"):
         host.change(plan(open=[item("http")], start=True), active=False)
-    # It is in the zone's file now, so it is ours to close.
+    # The port is in the zone's file now, so the role must close it later.
     assert host.record()["services"] == ["http"]
 
 
@@ -159,20 +159,20 @@ def test_a_firewalld_that_does_not_start_says_so(host):
     ],
 )
 @pytest.mark.parametrize("active", [True, False])
-def test_what_firewalld_does_not_know_is_refused_before_anything_changes(host, wrong, cause, active):
+def test_names_that_firewalld_does_not_know_are_refused_before_anything_changes(host, wrong, cause, active):
     with pytest.raises(firewall_change.FirewallError, match=cause):
         host.change(plan(open=[item("http"), wrong], start=True), active)
     assert (host.calls, host.record()) == ([], {})
 
 
-def test_where_firewalld_is_not_installed_yet_nothing_is_refused(host, tmp_path):
+def test_no_name_is_refused_before_firewalld_is_installed(host, tmp_path):
     for path in [*(tmp_path / "packaged").iterdir(), *(tmp_path / "services").iterdir()]:
         path.unlink()
     firewall_change.check(plan(open=[item("htpp", zone="dmzz")]))
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_the_module_says_what_it_does(host, monkeypatch, capsys, check):
+def test_the_result_of_the_module_lists_the_changes(host, monkeypatch, capsys, check):
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda _self, argv, **_more: host.run(argv))
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
     given = plan(others=[item(port="9/tcp", process="app")], close=[item("http")], start=True, notes=["a line"])

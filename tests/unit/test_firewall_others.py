@@ -1,4 +1,4 @@
-"""What becomes of the ports of others when firewalld starts, and where somebody else filters."""
+"""Ports of other programs when firewalld starts, and other packet filters on the host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recorded(*ports, zone="public", closing=()):
     }
 
 
-def test_what_listens_stays_open_where_nothing_filtered():
+def test_listening_ports_stay_open_if_nothing_filtered_before():
     found = planned()
     assert found["others"] == [
         {"zone": "public", "service": "", "port": "8443/tcp", "process": "python3 (pid 7, app.service)"},
@@ -58,7 +58,7 @@ def test_what_listens_stays_open_where_nothing_filtered():
 NGINX = {"port": "80/tcp", "process": "nginx (pid 5, nginx.service)", "unit": "nginx.service"}
 
 
-def test_a_port_on_which_nginx_serves_sites_of_others_stays_open_when_ours_are_removed():
+def test_a_port_of_nginx_with_other_sites_stays_open_when_ours_are_removed():
     found = planned([NGINX], served=["80/tcp"])
     assert ports(found["others"]) == ["80/tcp"]
     opened = records(found)
@@ -72,12 +72,12 @@ def test_a_port_on_which_nginx_serves_sites_of_others_stays_open_when_ours_are_r
 
 
 @pytest.mark.parametrize("given", [{}, {"served": ["8443/tcp"]}, {"served": ["80/tcp"], "close_others": ["80/tcp"]}])
-def test_a_port_that_only_our_sites_use_is_not_opened_for_others(given):
+def test_a_port_that_only_managed_sites_use_is_not_opened_for_others(given):
     found = planned([NGINX], **given)
     assert (found["others"], found["notes"]) == ([], [])
 
 
-def test_what_listens_stays_open_in_every_zone_that_something_is_put_into():
+def test_listening_ports_stay_open_in_every_zone_with_an_interface_or_source():
     let_in = {"public": {"services": ["ssh"], "ports": []}, "dmz": {"services": ["http"], "ports": ["514/udp"]}}
     found = planned(let_in=let_in, bound={"dmz": ["eth0", "10.0.0.0/8"]})
     opened = [(item["zone"], item["port"]) for item in found["others"]]
@@ -91,7 +91,7 @@ def test_what_listens_stays_open_in_every_zone_that_something_is_put_into():
     assert records(found)["_others.dmz"]["ports"] == ["8443/tcp"]
 
 
-def test_the_zone_of_an_interface_may_be_the_one_that_is_asked_for():
+def test_the_zone_of_an_interface_may_be_the_requested_one():
     found = planned([], zone="dmz", let_in={}, bound={"dmz": ["eth0"]})
     assert {item["zone"] for item in found["open"]} == {"dmz"}
     assert found["notes"] == []
@@ -101,14 +101,14 @@ def test_the_zone_of_an_interface_may_be_the_one_that_is_asked_for():
     ("listener", "more"),
     [
         ({"port": "2222/tcp"}, {"ssh": [22, 2222]}),
-        ({"port": "80/tcp"}, {}),  # our site's
+        ({"port": "80/tcp"}, {}),  # port of a managed site
         ({"port": "8080/tcp"}, {}),
         ({"port": "8001/tcp", "unit": "uwsgi-shop@0123456789ab.service"}, {}),
         ({"port": "8001/tcp", "unit": "uwsgi-shop@8001.socket"}, {}),
         ({"port": "9000/tcp"}, {"let_in": {"public": {"services": ["ssh"], "ports": ["8999-9001/tcp"]}}}),
     ],
 )
-def test_what_is_ours_or_open_anyway_is_not_opened_for_others(listener, more):
+def test_managed_and_open_ports_are_not_opened_for_others(listener, more):
     found = planned([{**APP, **listener}], **more)
     assert (found["others"], found["notes"]) == ([], [])
 
@@ -121,12 +121,12 @@ def test_what_is_ours_or_open_anyway_is_not_opened_for_others(listener, more):
         {"port": "9000/udp"},
     ],
 )
-def test_what_only_looks_so_is_opened_for_others(listener):
+def test_similar_ports_are_opened_for_others(listener):
     let_in = {"public": {"services": ["ssh"], "ports": ["8999-9001/tcp"]}}
     assert ports(planned([{**APP, **listener}], let_in=let_in)["others"]) == [listener["port"]]
 
 
-def test_others_stay_reachable_in_both_zones():
+def test_other_programs_stay_reachable_in_both_zones():
     found = planned([APP], zone="dmz")
     assert [(item["zone"], item["port"]) for item in found["others"]] == [("public", "8443/tcp"), ("dmz", "8443/tcp")]
     assert sorted(records(found)) == ["_others.dmz", "_others.public", "web"]
@@ -145,7 +145,7 @@ def test_others_stay_reachable_in_both_zones():
         (["8000-9000/tcp", "514/tcp"], ["514/udp"], "8443/tcp python3 (pid 7, app.service)"),
     ],
 )
-def test_what_the_inventory_closes(close_others, others, shut):
+def test_ports_that_the_inventory_closes(close_others, others, shut):
     found = planned(close_others=close_others)
     assert ports(found["others"]) == others
     last = f"firewalld is started; other hosts can no longer reach {shut} (firewalld_close_others)"
@@ -153,13 +153,13 @@ def test_what_the_inventory_closes(close_others, others, shut):
 
 
 @pytest.mark.parametrize("state", [{"active": True, "enabled": True}, {"active": True, "enabled": False}])
-def test_a_firewalld_that_runs_keeps_what_it_has(state):
+def test_a_running_firewalld_keeps_its_ports(state):
     found = planned(opened={"_others.public": recorded("514/udp")}, **state)
     assert (found["others"], found["close"], found["notes"]) == ([], [], [])
     assert found["start"] is not state["enabled"]
 
 
-def test_a_firewalld_that_starts_at_boot_keeps_what_it_has_and_the_run_says_what_that_closes():
+def test_an_enabled_firewalld_keeps_its_ports_and_the_run_lists_what_that_closes():
     found = planned([APP], enabled=True)
     assert (found["others"], found["start"]) == ([], True)
     assert found["notes"] == [
@@ -179,19 +179,19 @@ RUNS = {"active": True, "enabled": True, "open_ports": []}
         ({"_others.public": recorded("8443/tcp", "514/udp")}, True, ["8443/tcp", "514/udp"]),
         ({"_others.public": recorded("8443/tcp", "514/udp")}, ["1-600/udp"], ["514/udp"]),
         ({"_others.public": recorded("8443/tcp", "22/tcp")}, True, ["8443/tcp"]),  # never SSH
-        ({"_others.public": recorded("8443/tcp", "8080/tcp")}, True, ["8443/tcp"]),  # a site's by now
+        ({"_others.public": recorded("8443/tcp", "8080/tcp")}, True, ["8443/tcp"]),  # used by a site now
         ({"_others.public": recorded("25/tcp"), "mail": recorded("25/tcp")}, True, []),
-        # A site's before, which is gone: others have it open, or nobody.
+        # Used by a removed site before: another program has opened it, or none.
         ({"_others.public": recorded("81/tcp"), "web": recorded("81/tcp")}, False, []),
         ({"_others.public": recorded("81/tcp"), "web": recorded("81/tcp")}, True, ["81/tcp"]),
         ({"_others.public": recorded(closing=["514/udp"])}, True, ["514/udp"]),
     ],
 )
-def test_what_was_opened_for_others_is_closed_when_the_inventory_says_so(opened, close_others, closed):
+def test_ports_of_others_are_closed_if_the_inventory_says_so(opened, close_others, closed):
     assert ports(planned(opened=opened, close_others=close_others, **RUNS)["close"]) == closed
 
 
-def test_what_is_closed_leaves_the_record_when_it_is_done():
+def test_closed_ports_are_removed_from_the_record():
     opened = {"_others.public": recorded("514/udp", "8443/tcp")}
     found = planned(opened=opened, close_others=["514/udp"], **RUNS)
     begun, done = records(found)["_others.public"], records(found, closed=True)["_others.public"]
@@ -201,12 +201,12 @@ def test_what_is_closed_leaves_the_record_when_it_is_done():
     assert records(found, closed=True)["_others.public"] == {}
 
 
-def test_what_could_not_be_opened_for_others_is_not_on_record():
+def test_ports_of_others_that_could_not_be_opened_are_not_on_record():
     found = planned()
     assert records(found, failed=found["others"])["_others.public"] == {}
 
 
-def test_the_record_of_others_does_not_make_a_second_run_differ():
+def test_the_record_of_others_does_not_change_a_second_run():
     found = planned()
     let_in = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp", "8443/tcp", "514/udp"]}}
     assert planned(opened=records(found), let_in=let_in, **RUNS)["differs"] is False
@@ -228,13 +228,13 @@ def test_the_record_of_others_does_not_make_a_second_run_differ():
         ),
     ],
 )
-def test_firewalld_is_not_started_over_somebody_else(packet_filters, note):
+def test_firewalld_is_not_started_with_another_packet_filter(packet_filters, note):
     found = planned(packet_filters=packet_filters, opened={"web": recorded("1/tcp")}, close_others=True)
     assert [found[key] for key in ("ssh", "open", "others", "close")] == [[]] * 4
     assert (found["managed"], found["start"], found["differs"], found["notes"]) == (False, False, False, [note])
 
 
-def test_firewalld_is_started_beside_somebody_else_when_the_inventory_says_so():
+def test_firewalld_is_started_with_another_packet_filter_if_the_inventory_says_so():
     found = planned([APP], packet_filters=["ufw is active"], over_others=True)
     assert (found["start"], ports(found["others"])) == (True, ["8443/tcp"])
     assert found["notes"][-1] == (
@@ -242,11 +242,11 @@ def test_firewalld_is_started_beside_somebody_else_when_the_inventory_says_so():
     )
 
 
-def test_a_firewalld_that_runs_beside_somebody_else_goes_on():
+def test_a_firewalld_that_runs_with_another_packet_filter_keeps_running():
     assert planned(packet_filters=["ufw is active"], **RUNS)["managed"] is True
 
 
-def test_nothing_is_done_where_the_firewall_is_not_managed():
+def test_nothing_is_done_if_the_firewall_is_not_managed():
     found = planned(manage=False, packet_filters=["ufw is active"], opened={"web": recorded("1/tcp")})
     assert (found["differs"], found["notes"], found["open"], found["close"]) == (False, [], [], [])
 
@@ -262,7 +262,7 @@ def test_nothing_is_done_where_the_firewall_is_not_managed():
         ({"a": 1}, "firewalld_close_others is a mapping; expected true, false or a list of ports"),
     ],
 )
-def test_a_wrong_list_of_ports_to_close(given, fault):
+def test_an_invalid_list_of_ports_to_close_is_refused(given, fault):
     with pytest.raises(ValueError, match=r"^firewalld_close_others") as error:
         planned(close_others=given)
     assert str(error.value).startswith(fault)

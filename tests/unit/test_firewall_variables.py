@@ -1,4 +1,4 @@
-"""What the variables of the role firewalld may say, at their edges, and what an error says of each."""
+"""Variables of the role firewalld: accepted values, boundary values, and error messages."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def faults(**given):
         ("5000-5010/dccp", "5000-5010/dccp"),
     ],
 )
-def test_a_port_is_written_as_firewalld_does(given, port):
+def test_a_port_is_written_as_firewalld_writes_it(given, port):
     assert opened([given]) == [port]
 
 
-def test_the_same_port_is_opened_once_however_it_is_written():
+def test_the_same_port_in_different_forms_is_opened_once():
     assert opened(["80/tcp", "080/tcp", "80-80/tcp", "80/udp"]) == ["80/tcp", "80/udp"]
 
 
@@ -45,7 +45,7 @@ def test_the_same_port_is_opened_once_however_it_is_written():
     "given",
     ["0/tcp", "65536/tcp", "1-65536/tcp", "0-1/tcp", "2-1/tcp", "80", "/tcp", "80/TCP", "80/icmp", 80, "80/tcp x"],
 )
-def test_what_is_no_port(given):
+def test_invalid_ports(given):
     assert faults(ports=[given]) == [
         f"firewalld_ports has {given!r}; expected ports from 1 to 65535 with their protocol, such as 8080/tcp or "
         "5000-5010/udp",
@@ -53,22 +53,22 @@ def test_what_is_no_port(given):
 
 
 @pytest.mark.parametrize("given", ["", "-a", "_a", "a b", "a/b", "a" * 65, None])
-def test_what_is_no_service_and_no_purpose(given):
+def test_invalid_services_and_purposes(given):
     assert "expected names of firewalld's services, such as https" in faults(services=[given])[0]
     assert faults(purpose=given)[0].endswith("; expected a word of letters, digits, - and _")
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_9", "a" * 64, "9"])
-def test_what_is_a_service_a_zone_and_a_purpose(given):
+def test_valid_services_zones_and_purposes(given):
     found = planned(services=[given], zone=given, purpose=given)
     assert found["open"] == [{"zone": given, "service": given, "port": ""}]
 
 
-def test_what_is_no_zone():
+def test_invalid_zones():
     assert faults(zone="x y")[0] == "firewalld_zone is 'x y'; expected the name of a zone, such as public, or ''"
 
 
-def test_both_lists_have_to_be_lists():
+def test_both_lists_must_be_lists():
     assert faults(services="http", ports={"80/tcp": True}) == [
         "firewalld_services is 'http'; expected a list",
         "firewalld_ports is a mapping; expected a list",
@@ -76,7 +76,7 @@ def test_both_lists_have_to_be_lists():
     ]
 
 
-def test_ssh_is_known_as_a_service_on_its_own_port_and_zone_alone():
+def test_ssh_is_a_service_only_with_its_own_port_and_zone():
     item = {"zone": "public", "service": "", "port": "22/tcp"}
     as_service = {"public": {"services": ["ssh"], "ports": []}}
     assert planned(let_in=as_service)["ssh"] == []
@@ -86,13 +86,13 @@ def test_ssh_is_known_as_a_service_on_its_own_port_and_zone_alone():
     assert planned(let_in={"public": {"services": [], "ports": ["22/udp"]}})["ssh"] == [item]
 
 
-def test_a_default_zone_that_nobody_knows_is_left_to_firewalld():
+def test_an_unknown_default_zone_is_left_to_firewalld():
     found = plan([], ["http"], [], "", "web", {}, [22])
     assert found["open"] == [{"zone": "", "service": "http", "port": ""}]
     assert found["ssh"] == [{"zone": "", "service": "", "port": "22/tcp"}]
 
 
-def test_ssh_is_not_closed_whatever_is_on_record():
+def test_ssh_is_never_closed():
     before = {"web": {"zone": "public", "services": ["ssh", "http"], "ports": ["22/tcp", "22/udp"], "closing": []}}
     assert planned(opened=before)["close"] == [
         {"zone": "public", "service": "http", "port": ""},
@@ -100,14 +100,14 @@ def test_ssh_is_not_closed_whatever_is_on_record():
     ]
 
 
-def test_what_another_purpose_is_still_closing_is_not_closed_here():
+def test_ports_that_another_purpose_is_closing_are_not_closed_here():
     item = {"zone": "public", "service": "http", "port": ""}
     own = {"zone": "public", "services": ["http"], "ports": [], "closing": []}
     assert planned(opened={"web": own})["close"] == [item]
     assert planned(opened={"web": own, "mail": {"zone": "", "closing": [item]}})["close"] == []
 
 
-def test_what_is_ours_is_sorted_and_split():
+def test_managed_ports_are_sorted_and_split():
     wanted = [
         *({"zone": "dmz", "service": name, "port": ""} for name in ("https", "http")),
         *({"zone": "dmz", "service": "", "port": port} for port in ("9/tcp", "10/tcp")),
@@ -120,5 +120,5 @@ def test_what_is_ours_is_sorted_and_split():
         "closing": [],
     }
     assert records({**planned, "open": []})["web"] == {}
-    # What is not wanted any more is no longer ours: it is closed, or was somebody's before.
+    # Entries that are no longer expected are removed from the record: the port is closed, or was open before.
     assert records({**planned, "wanted": []})["web"] == {}

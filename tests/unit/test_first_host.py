@@ -1,4 +1,4 @@
-"""The first host of the inventory that has a site: whatever the limit, the order of the play and the templates say."""
+"""The first host of the inventory that has a site, independent of limits, play order and templates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import firs
 
 
 class HostVars(dict):
-    """As Ansible's: raw values by `raw_get`, templates filled in by `[]`; {{X}} is a template for the JSON X."""
+    """A fake HostVars: raw values by `raw_get`, rendered ones by `[]`; {{X}} is a template for the JSON X."""
 
     def __init__(self, **hosts):
         super().__init__(hosts)
@@ -57,7 +57,7 @@ def variables(groups=None, play=("web3",), **hosts):
         ([{"name": "shop", "state": '{{"absent"}}'}], "web2"),
         ('{{[{"name": "shop"}]}}', "web1"),
         ('{{[{"name": "blog"}]}}', "web2"),
-        # What cannot be filled in is no site, and no reason to fail; what was named all the same counts.
+        # Values that cannot be rendered are not sites and no reason to fail; names that are known still count.
         ("{{nonsense}}", "web2"),
         ([{"name": "{{nonsense}}"}, BLOG], "web2"),
         ([{"name": "{{nonsense}}"}, SHOP], "web1"),
@@ -71,18 +71,18 @@ def test_the_first_host_that_has_a_site(first, host):
     assert first_hosts(given, ["shop"]) == {"shop": host}
 
 
-def test_the_group_web_comes_before_other_hosts_as_the_playbooks_take_it():
+def test_the_group_web_is_preferred_as_in_the_playbooks():
     groups = {"all": ["other", "web1", "web2"], "web": ["web1", "web2"]}
     given = variables(groups, other=[SHOP, BLOG], web1=[BLOG], web2=[SHOP])
     assert first_hosts(given, ["shop", "blog"]) == {"shop": "web2", "blog": "web1"}
 
 
-def test_a_site_of_the_plays_own_variables_is_one_of_all_its_hosts():
+def test_a_site_in_play_variables_belongs_to_all_hosts_of_the_play():
     assert first_hosts(variables(play=["web2", "web3"], web1=None), ["shop"]) == {"shop": "web2"}
     assert first_hosts({"inventory_hostname": "web7"}, ["shop"]) == {"shop": "web7"}
 
 
-def test_no_more_variables_are_read_than_it_takes():
+def test_no_more_variables_are_read_than_necessary():
     given = variables(web1=[SHOP], web2=[SHOP], web3=[SHOP])
     first_hosts(given, ["shop"])
     assert given["hostvars"].read == ["web1"]

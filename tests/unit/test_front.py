@@ -1,4 +1,4 @@
-"""A site through nginx: who answers by its configuration, and what is asked for."""
+"""Requests through nginx to a site: which server answers according to its configuration, and what is requested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATIC = b"<link rel=stylesheet href=/static/a.css>"
 
 
 class Nginx:
-    """Files of nginx below a directory, and what the network answers: URL path, or (port, path), -> answer."""
+    """Files of nginx below a directory, and answers of the network: URL path, or (port, path), -> answer."""
 
     def __init__(self, folder):
         self.folder, self.pages, self.asked = folder, {}, []
@@ -81,17 +81,17 @@ def html(body=b"", status=200):
     return Answer(status, "", 0.1, {"content-type": "text/html"}, body)
 
 
-# --- whether nginx serves it ---
+# --- whether nginx serves the site ---
 
 
 @pytest.mark.parametrize(("active", "serves"), [(0, True), (3, False)])
-def test_nginx_serves_a_site_whose_file_it_reads_while_it_runs(nginx, active, serves):
+def test_nginx_serves_a_site_if_it_runs_and_reads_the_sites_file(nginx, active, serves):
     shell = FakeShell({"systemctl is-active": (active, "")})
     assert front(nginx, shell=shell).serves() is serves
     assert shell.done == ["nginx: systemctl is-active --quiet nginx.service (may fail)"]
 
 
-def test_a_site_whose_nginx_does_not_run_does_not_answer(nginx):
+def test_a_site_does_not_answer_if_nginx_does_not_run(nginx):
     stopped = FakeShell({"systemctl is-active": (3, "")})
     wrong = "nginx has the site but does not run; start it: systemctl start nginx"
     assert front(nginx, shell=stopped).unanswered() == wrong
@@ -102,7 +102,7 @@ def test_a_site_whose_nginx_does_not_run_does_not_answer(nginx):
     assert front(nginx, shell=stopped).unanswered() == ""
 
 
-def test_nginx_does_not_serve_a_site_without_a_file_of_ours(nginx):
+def test_nginx_does_not_serve_a_site_without_a_managed_file(nginx):
     others = SITE.replace("site shop.", "site shop-b.").format(names="shop.example", listen="", more="")
     for text in ("server { server_name shop.example; location / {} }", others):
         (nginx.folder / "conf.d/shop.conf").write_text(text)
@@ -114,10 +114,10 @@ def test_nginx_does_not_serve_a_site_without_a_file_of_ours(nginx):
     assert front(nginx).look().wrong.endswith("nginx.conf cannot be read")
 
 
-# --- who answers ---
+# --- which server answers ---
 
 
-def test_a_site_is_asked_on_its_own_name_at_the_hosts_own_address(nginx):
+def test_a_site_is_requested_by_its_own_name_at_the_hosts_own_address(nginx):
     assert front(nginx).look() == Look("", "http://shop.example/")
     assert nginx.asked == [f"http://{HERE}:80 shop.example/"]
 
@@ -134,7 +134,7 @@ def test_a_site_is_asked_on_its_own_name_at_the_hosts_own_address(nginx):
         ("listen 8443 ssl;", f"https://{HERE}:8443 shop.example:8443/"),
     ],
 )
-def test_where_a_site_is_asked(nginx, listen, asked):
+def test_which_address_is_requested(nginx, listen, asked):
     nginx.write(listen=listen)
     assert not front(nginx).look().wrong
     assert nginx.asked == [asked]
@@ -145,19 +145,19 @@ def test_where_a_site_is_asked(nginx, listen, asked):
     [
         (["*.shop.example", "shop.example"], "*.shop.example shop.example", "shop.example"),
         (["*.shop.example"], "*.shop.example", "www.shop.example"),
-        # A deploy of other domains than nginx has yet.
+        # A deploy with domains that nginx does not have yet.
         (["new.example", "shop.example"], "shop.example", "shop.example"),
         (["new.example"], "shop.example", "shop.example"),
         (["192.0.2.7"], "192.0.2.7", "192.0.2.7"),
     ],
 )
-def test_the_name_that_a_site_is_asked_under(nginx, domains, served, host):
+def test_which_name_is_requested(nginx, domains, served, host):
     nginx.write(names=served)
     front(nginx, domains).look()
     assert nginx.asked == [f"http://{HERE}:80 {host}/"]
 
 
-def test_a_made_up_name_is_not_one_that_somebody_else_has(nginx):
+def test_a_made_up_name_belongs_to_no_other_server(nginx):
     nginx.write(names="*.shop.example")
     nginx.other("server { listen 80; server_name www.shop.example; return 503; }")
     assert not front(nginx, ["*.shop.example"]).look().wrong
@@ -172,7 +172,7 @@ STRANGERS = [
 
 
 @pytest.mark.parametrize(("text", "line", "names", "listens"), STRANGERS)
-def test_somebody_elses_server_is_told_with_file_and_line(nginx, text, line, names, listens):
+def test_a_foreign_server_with_the_name_is_reported_with_file_and_line(nginx, text, line, names, listens):
     nginx.other(text)
     own = f"{nginx.folder}/conf.d/shop.conf:5"
     assert front(nginx).look().wrong == (
@@ -183,7 +183,7 @@ def test_somebody_elses_server_is_told_with_file_and_line(nginx, text, line, nam
     assert nginx.asked == []
 
 
-def test_somebody_else_at_another_of_the_sites_addresses(nginx):
+def test_a_foreign_server_at_another_address_of_the_site_is_reported(nginx):
     nginx.write(listen="listen 80; listen [::]:80;")
     nginx.other("server { listen [2001:db8::7]:80; }")
     assert "answers for shop.example at [2001:db8::7]:80" in front(nginx).look().wrong
@@ -196,20 +196,20 @@ def test_somebody_else_at_another_of_the_sites_addresses(nginx):
         "server { listen 80; server_name other.example *.example; }",
         "server { listen 192.0.2.8:80; }",
         f"server {{ listen {HERE}:8080; }}",
-        # The second one of a name at an address is the one that nginx ignores.
+        # nginx ignores the second server with the same name at an address.
         "",
     ],
 )
-def test_who_is_nobody_to_worry_about(nginx, text):
+def test_harmless_foreign_servers_are_not_reported(nginx, text):
     nginx.other(text)
     nginx.other("server { listen 80; server_name shop.example; }", "zzz.conf")
     assert not front(nginx).look().wrong
 
 
-# --- what answers ---
+# --- answers ---
 
 
-def test_a_page_that_is_not_well_is_asked_for_again(nginx):
+def test_a_failed_page_is_requested_again(nginx):
     answers = iter([502, 502, 200])
     nginx.pages["/"] = lambda _headers: Answer(next(answers), "", 0.1)
     assert not front(nginx).look().wrong
@@ -246,7 +246,7 @@ def test_the_answer_is_judged(nginx, answer, health, wrong):
     assert front(nginx, health=health).look().wrong == (wrong and f"{wrong} (through nginx at {HERE}:80)")
 
 
-def test_a_static_file_that_the_page_names_is_asked_for(nginx):
+def test_a_static_file_of_the_page_is_requested(nginx):
     nginx.pages.update({"/": to("/in/"), "/in/": html(STATIC)})
     assert not front(nginx).look().wrong
     assert [asked.rpartition("example")[2] for asked in nginx.asked] == ["/", "/in/", "/static/a.css"]
@@ -254,7 +254,7 @@ def test_a_static_file_that_the_page_names_is_asked_for(nginx):
         nginx.pages["/static/a.css"] = html(status=status)
         wrong = f"/in/ as shop.example names /static/a.css, which answered {status} (through nginx at {HERE}:80)"
         assert front(nginx).look().wrong == wrong
-    # Where a path is given it is all that is asked for.
+    # If a path is given, nothing else is requested.
     assert not front(nginx, health={"path": "/"}).look().wrong
     nginx.pages["/static/a.css"] = ProtocolError("x", "it hangs")
     assert "names /static/a.css, which did not come: it hangs" in front(nginx).look().wrong
@@ -269,7 +269,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("more", "answer", "wrong"), RULES)
-def test_what_nginx_itself_answers_counts_as_the_sites_answer(nginx, more, answer, wrong):
+def test_answers_of_nginx_itself_count_as_answers_of_the_site(nginx, more, answer, wrong):
     nginx.write(more=more)
     nginx.pages.update({"/": answer, "/x/": Answer(500, "", 0.1)})
     found = front(nginx, health={"status": [200]}).look().wrong
@@ -284,14 +284,14 @@ def wants_https(headers):
     return Answer(200, "", 0.1) if headers.get("X-Forwarded-Proto") == "https" else to("https://shop.example/", 301)
 
 
-def test_https_that_somebody_in_front_may_end_is_claimed(nginx):
-    """As it comes through nginx to a site whose inventory hands the header on."""
+def test_https_is_claimed_if_a_proxy_in_front_may_terminate_it(nginx):
+    """The request is the one of a proxy, for a site whose inventory passes the header on."""
     nginx.pages["/"] = wants_https
     assert front(nginx).look() == Look("", "http://shop.example/")
     assert nginx.asked == [f"http://{HERE}:80 shop.example/"] * 2
 
 
-def test_https_that_nobody_serves(nginx):
+def test_a_redirect_to_https_without_a_server_is_reported(nginx):
     nginx.pages["/"] = to("https://shop.example/", 301)
     wrong = front(nginx).look().wrong
     assert wrong.startswith(
@@ -303,8 +303,8 @@ def test_https_that_nobody_serves(nginx):
 
 
 @pytest.mark.parametrize("manifest", [{"https_header": ["HTTP_X_TLS", "1"]}, {"overlay": True}, {}])
-def test_https_of_a_project_that_says_that_tls_ends_elsewhere(nginx, manifest):
-    """Nobody here can tell; the user is told what was not checked."""
+def test_a_project_that_expects_tls_elsewhere_is_not_checked_over_https(nginx, manifest):
+    """The host cannot check it; the user is told what was not checked."""
     nginx.pages["/"] = to("https://shop.example/", 301)
     found = front(nginx, manifest=manifest).look()
     assert found.wrong == ""
@@ -312,13 +312,13 @@ def test_https_of_a_project_that_says_that_tls_ends_elsewhere(nginx, manifest):
     assert nginx.headers.get("X-Tls") == ("1" if "https_header" in manifest else None)
 
 
-def test_a_project_used_as_it_is_has_to_answer(nginx):
+def test_a_project_without_the_overlay_must_answer(nginx):
     nginx.pages["/"] = to("https://shop.example/", 301)
     assert "SECURE_SSL_REDIRECT" in front(nginx, manifest={"overlay": False}).look().wrong
 
 
 @pytest.mark.parametrize("who", ["the site's own server", "another server of the name", "a proxy"])
-def test_https_that_is_served_here_is_asked_for(nginx, who):
+def test_https_of_this_host_is_requested(nginx, who):
     nginx.closed = set()
     if who == "the site's own server":
         nginx.write(listen="listen 80; listen 443 ssl;")
@@ -329,7 +329,7 @@ def test_https_that_is_served_here_is_asked_for(nginx, who):
     assert nginx.asked[-1] == f"https://{HERE}:443 shop.example/"
 
 
-def test_https_of_somebody_elses_name_is_not_the_sites(nginx):
+def test_https_of_another_name_does_not_belong_to_the_site(nginx):
     nginx.closed = set()
     nginx.other("server { listen 443 ssl; server_name other.example; }")
     nginx.pages["/"] = wants_https
@@ -337,7 +337,7 @@ def test_https_of_somebody_elses_name_is_not_the_sites(nginx):
     assert nginx.asked == [f"http://{HERE}:80 shop.example/"] * 2
 
 
-# --- several sites of one name ---
+# --- several sites with one name ---
 
 SHARED = """# Ansible managed
 # pyweb.stack.nginx: site root.
@@ -368,30 +368,30 @@ def shared(nginx):
     return write
 
 
-def test_a_site_in_the_server_of_another_is_asked_below_its_prefix(nginx, shared):
+def test_a_site_in_the_server_of_another_is_requested_below_its_prefix(nginx, shared):
     nginx.pages["/shop/"] = html(STATIC.replace(b"/static", b"/shop/static"))
     assert shared("uwsgi_pass uwsgi_root;").look() == Look("", "http://shop.example/shop/")
     assert nginx.asked == [f"http://{HERE}:80 shop.example/shop/", f"http://{HERE}:80 shop.example/shop/static/a.css"]
 
 
-def test_a_redirect_to_another_site_of_the_name_is_an_end(nginx, shared):
+def test_a_redirect_to_another_site_with_the_name_ends_the_walk(nginx, shared):
     nginx.pages["/shop/"] = to("/login/?next=/shop/")
     assert shared("uwsgi_pass uwsgi_root;").look().wrong == ""
 
 
-def test_a_redirect_to_a_path_that_no_site_has_is_wrong(nginx, shared):
+def test_a_redirect_to_a_path_without_a_site_is_an_error(nginx, shared):
     nginx.pages["/shop/"] = to("/login/?next=/shop/")
     wrong = shared("return 404;").look().wrong
     assert wrong.startswith("/shop/ as shop.example redirects to /login/, which is outside of the site's prefix /shop")
 
 
-def test_a_redirect_to_another_host_leaves_no_prefix(nginx, shared):
+def test_a_redirect_to_another_host_is_allowed_below_a_prefix(nginx, shared):
     nginx.pages["/shop/"] = to("https://sso.example/")
     assert shared("return 404;").look().wrong == ""
 
 
 @pytest.mark.parametrize(("there", "status", "wrong"), [(True, 503, ""), (False, 503, "503"), (True, 502, "502")])
-def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there, status, wrong):
+def test_maintenance_is_no_fault_and_is_reported(nginx, tmp_path, monkeypatch, there, status, wrong):
     monkeypatch.setattr(fronts.maintenance.names, "ETC", str(tmp_path / "etc"))
     (tmp_path / "etc/pyweb.d").mkdir(parents=True)
     if there:

@@ -1,4 +1,4 @@
-"""A site with TLS through nginx, and one behind a balancer: where it is asked, and as who."""
+"""Requests to a site with TLS, and to one behind a load balancer: addresses, schemes and headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATIC = b"<link rel=stylesheet href=/static/a.css>"
 
 @pytest.fixture
 def nginx(tmp_path, monkeypatch):
-    """nginx's files, and what it answers: (scheme, host, path) -> answer; `asked` are URLs, `greetings` what came."""
+    """nginx's files and answers, (scheme, host, path) -> answer; `asked` has URLs, `greetings` what arrived."""
 
     class Nginx(dict):
         def write(self, *servers, others=""):
@@ -69,7 +69,7 @@ def with_redirect(nginx, listen="listen 80;", tls=HTTPS, port="", names="shop.ex
 
 
 def test_the_redirect_leads_to_https_which_answers(nginx):
-    """Both ports are asked, and the page's file by https."""
+    """Both ports are requested, and the page's static file over https."""
     with_redirect(nginx)
     nginx["http", "/"] = to("https://shop.example/")
     nginx["https", "/"] = html(STATIC)
@@ -82,14 +82,14 @@ def test_the_redirect_leads_to_https_which_answers(nginx):
     assert nginx.claimed == ""
 
 
-def test_https_that_does_not_answer_well_is_told(nginx):
+def test_a_failed_answer_over_https_is_reported(nginx):
     with_redirect(nginx)
     nginx["http", "/"] = to("https://shop.example/")
     nginx["https", "/"] = Answer(502, "", 0.1)
     assert nginx.look().wrong.startswith("/ as shop.example redirects to https://shop.example/, which answered 502")
 
 
-def test_without_a_redirect_both_are_asked(nginx):
+def test_without_a_redirect_both_ports_are_requested(nginx):
     nginx.write(SERVER.format(listen=f"listen 80; {HTTPS}", names="shop.example", more=""))
     assert nginx.look() == Look("", "https://shop.example/")
     assert nginx.asked == [f"http://shop.example/ at {HERE}:80", f"https://shop.example/ at {HERE}:443"]
@@ -99,8 +99,8 @@ def test_without_a_redirect_both_are_asked(nginx):
     assert "answered 503; expected a status below 500 (through nginx at 192.0.2.7:80)" in nginx.look().wrong
 
 
-def test_https_at_an_odd_port(nginx):
-    """Also behind a release from before TLS, which has recorded no such port."""
+def test_https_at_an_unusual_port(nginx):
+    """Also with a release from before TLS, whose record does not have the port."""
     tls = f"listen 8443 ssl; ssl_certificate {CERTIFICATE};"
     with_redirect(nginx, "listen 8080;", tls, ":8443")
     nginx["http", "/"] = to("https://shop.example:8443/")
@@ -113,22 +113,22 @@ def test_https_at_an_odd_port(nginx):
     ]
 
 
-def test_a_site_in_the_server_of_another_is_asked_by_https(nginx):
-    """The certificate is the other's: both have the same names."""
+def test_a_site_in_the_server_of_another_is_requested_over_https(nginx):
+    """The certificate is that of the other site: both have the same names."""
     nginx.write(SERVER.format(listen=HTTPS.replace("/shop/", "/root/"), names="shop.example", more=""))
     nginx["https", "/shop/"] = html()
     assert nginx.look(complete([{**SITE, "prefix": "/shop"}])[0]) == Look("", "https://shop.example/shop/")
 
 
-def test_somebody_elses_certificate_at_the_sites_own_server_is_no_tls_of_the_site(nginx):
-    """The workaround by `nginx.options`: it is asked as before."""
+def test_a_certificate_in_nginx_options_is_no_tls_of_the_site(nginx):
+    """This was the workaround before the key `tls`: such a site is requested as before."""
     more = "ssl_certificate /etc/ssl/shop.pem;"
     nginx.write(SERVER.format(listen="listen 80; listen 443 ssl;", names="shop.example", more=more))
     nginx["https", "/"] = Answer(500, "", 0.1)
     assert nginx.look(complete([SITE])[0]) == Look("", "http://shop.example/")
 
 
-def test_the_other_domains_lead_to_the_canonical_one(nginx):
+def test_the_other_domains_redirect_to_the_canonical_one(nginx):
     nginx.write(
         REDIRECT.format(listen="listen 80;", names="shop.example www.shop.example", port=""),
         f"server {{ {HTTPS} server_name shop.example; return 308 https://www.shop.example$request_uri; }}",
@@ -139,13 +139,13 @@ def test_the_other_domains_lead_to_the_canonical_one(nginx):
     assert nginx.asked == [f"http://shop.example/ at {HERE}:80", f"https://www.shop.example/ at {HERE}:443"]
 
 
-def test_before_nginx_has_the_new_domains_the_old_ones_are_asked_for(nginx):
+def test_the_old_domains_are_requested_until_nginx_has_the_new_ones(nginx):
     closed = "server { listen 443 ssl; server_name shop.catch-all.invalid; location / { return 444; } }"
     nginx.write(closed, SERVER.format(listen=HTTPS, names="old.example", more=""))
     assert nginx.look() == Look("", "https://old.example/")
 
 
-def test_somebody_elses_server_at_the_port_of_https(nginx):
+def test_a_foreign_server_at_the_https_port_is_reported(nginx):
     nginx.write(
         REDIRECT.format(listen="listen 80;", names="shop.example", port=""),
         SERVER.format(listen=HTTPS, names="shop.example", more=""),
@@ -156,7 +156,7 @@ def test_somebody_elses_server_at_the_port_of_https(nginx):
     assert wrong.endswith("or let the site listen there as well (nginx.listen_tls)")
 
 
-# --- something in front ---
+# --- a proxy in front ---
 
 
 def trusting(nginx, *networks, listen="listen 80;"):
@@ -172,15 +172,15 @@ def plain(**nginx):
     ("networks", "address"),
     [(["10.0.0.0/8", "unix:"], "10.1.2.3"), (["198.51.100.0/24"], HERE), (["127.0.0.1"], "127.0.0.1"), ([], HERE)],
 )
-def test_an_address_of_this_host_that_nginx_trusts_is_asked_first(nginx, networks, address):
+def test_an_address_of_this_host_that_nginx_trusts_is_used_first(nginx, networks, address):
     trusting(nginx, *networks)
     assert not nginx.look(plain()).wrong
     assert nginx.asked == [f"http://shop.example/ at {address}:80"]
     assert nginx.greetings == [b""]
 
 
-def test_https_that_ends_at_a_balancer_is_no_question_to_the_user(nginx):
-    """The inventory names the balancer; here nobody is it."""
+def test_https_that_ends_at_a_load_balancer_is_not_reported_to_the_user(nginx):
+    """The inventory names the load balancer; on this host nothing has its address."""
     trusting(nginx, "198.51.100.0/24")
     nginx["http", "/"] = to("https://shop.example/", 301)
     nginx.closed = {"https"}
@@ -189,14 +189,14 @@ def test_https_that_ends_at_a_balancer_is_no_question_to_the_user(nginx):
 
 
 @pytest.mark.parametrize(("network", "address"), [("10.0.0.0/8", "10.1.2.3"), ("198.51.100.0/24", HERE)])
-def test_the_proxy_protocol_is_spoken_where_nginx_wants_it(nginx, network, address):
-    """nginx answers whoever speaks it, and believes those that it trusts."""
+def test_the_proxy_protocol_is_used_if_nginx_expects_it(nginx, network, address):
+    """nginx answers every client that uses it, and trusts the addresses in its list."""
     trusting(nginx, network, listen="listen 80 proxy_protocol;")
     assert nginx.look(plain()) == Look("", "http://shop.example/")
     assert nginx.greetings == [f"PROXY TCP4 {address} {address} 80 80\r\n".encode()]
 
 
-def test_a_listener_with_the_proxy_protocol_has_it_for_every_server(nginx):
+def test_the_proxy_protocol_of_a_listener_applies_to_all_its_servers(nginx):
     nginx.write(
         "server { listen 80 proxy_protocol; server_name x; location / {} }",
         SERVER.format(listen="listen 80;", names="shop.example", more="set_real_ip_from 10.0.0.0/8;"),
@@ -205,7 +205,7 @@ def test_a_listener_with_the_proxy_protocol_has_it_for_every_server(nginx):
     assert nginx.greetings[0].startswith(b"PROXY TCP4 10.1.2.3 ")
 
 
-def test_loopback_stands_first_only_where_it_is_trusted():
+def test_loopback_is_used_first_only_if_it_is_trusted():
     found = proxies.Proxies((proxies.ipaddress.ip_network("::1/128"),), frozenset())
     assert found.first([HERE, "2001:db8::7"]) == ["::1", HERE, "2001:db8::7"]
     assert proxies.Proxies((), frozenset()).first([HERE]) == [HERE]
@@ -229,8 +229,8 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("scenario", WRITTEN)
-def test_the_files_of_the_role_lead_to_the_site(scenario, tmp_path, monkeypatch):
-    """By http and by https, at the host's own addresses; nginx's own redirects are answered as it would."""
+def test_requests_reach_the_site_with_the_files_of_the_role(scenario, tmp_path, monkeypatch):
+    """Over http and https, at the host's own addresses; nginx's own redirects are answered as nginx would."""
     sites, platform, options = test_nginx.SCENARIOS[scenario]
     site = complete(sites)[0]
     for path, text in test_nginx.rendered(sites, platform, options).items():

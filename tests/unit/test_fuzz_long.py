@@ -1,4 +1,4 @@
-"""A text of 20000 characters is read in the time that it takes, whatever it repeats: no reader is quadratic."""
+"""Parsers read 20000 repeated characters in a limited time: none of them is quadratic."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import (
 )
 
 LENGTH, SECONDS = 20_000, 2
-# What the patterns of the readers begin with, so that each beginning is the beginning of a search.
+# The beginnings of the patterns that the parsers search, so that every repetition starts another search.
 BEGINNINGS = (
     *(
         "Traceback (most recent call last):\n",
@@ -120,7 +120,7 @@ BEGINNINGS = (
 
 
 def requirement_file(name, read):
-    """Return a reader of a text that stands in a file of a project."""
+    """Return a parser of a text in a file of a project."""
 
     def reading(text, folder):
         (folder / name).write_text(text, encoding="utf-8", errors="surrogatepass")
@@ -179,7 +179,7 @@ REFUSED = (Wrong, Unreadable, ValueError, dump.DumpError, protocol.ProtocolError
 
 @contextlib.contextmanager
 def within(seconds, what):
-    """Fail where something takes longer; a regular expression cannot be stopped otherwise."""
+    """Fail if something takes longer; a regular expression cannot be stopped in another way."""
 
     def late(*_signal):
         raise TimeoutError(f"{what!r} takes longer than {seconds} s")
@@ -194,7 +194,7 @@ def within(seconds, what):
 
 
 @pytest.mark.parametrize("name", [*READERS, *FILES])
-def test_a_long_text_takes_no_long_time(name, tmp_path):
+def test_a_long_text_is_read_in_a_limited_time(name, tmp_path):
     read = READERS.get(name) or (lambda text: requirement_file(name, FILES[name])(text, tmp_path))
     for piece in dict.fromkeys([*strategies.PIECES, *BEGINNINGS]):
         with within(SECONDS, piece), contextlib.suppress(*REFUSED):

@@ -1,4 +1,4 @@
-"""Whatever stands in `web_sites`: it becomes sites or faults, each of which names its site and key, and no secret."""
+"""Any value of `web_sites` becomes sites or faults; each fault names its site and key, and shows no secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANARY = "canary-3f9a"
 
 
 def judged(*sites):
-    """The completed sites, or their faults."""
+    """Return the completed sites, or their faults."""
     started = time.process_time()
     try:
         found = complete(list(sites), None, ".", str(EXAMPLE))
@@ -32,7 +32,7 @@ def judged(*sites):
         assert all(char.isprintable() or char == "\n" for char in text)
         assert text.splitlines()[: len(found)] == found
         for line in found:
-            # What a person does about it: what is expected, what is known, or what to leave out.
+            # What to do about the fault: what is expected, what is known, or what to leave out.
             assert line.startswith(("web_sites[", "site "))
             assert len(line) < 1100
     assert time.process_time() - started < 5
@@ -56,7 +56,7 @@ def test_keys_of_any_value_make_a_site_or_faults_that_name_them(keys):
 
 @strategies.asked(100)
 @given(strategies.VALUE)
-def test_any_value_is_no_list_of_sites_but_one_of_faults(value):
+def test_any_value_of_web_sites_makes_sites_or_faults(value):
     with contextlib.suppress(InventoryError):
         complete(value, None, ".", str(EXAMPLE))
     with contextlib.suppress(InventoryError):
@@ -66,12 +66,12 @@ def test_any_value_is_no_list_of_sites_but_one_of_faults(value):
 
 @strategies.asked(30)
 @given(st.lists(strategies.sites_with(), min_size=2, max_size=3), st.sampled_from(["shop", "blog"]))
-def test_several_sites_make_a_list_or_faults(sites, name):
+def test_several_sites_make_sites_or_faults(sites, name):
     judged(*[{**SHOP, "name": f"{name}{number}", **keys} for number, keys in enumerate(sites)])
 
 
 def holding(secret):
-    """Draw what somebody may write in place of a secret, wrong in any way, with the secret in it."""
+    """Draw values that somebody could write in place of a secret, with the secret in them."""
     said = st.builds(lambda before, after: f"{before}{secret}{after}", strategies.TEXT, strategies.TEXT)
     return (
         said
@@ -81,7 +81,7 @@ def holding(secret):
 
 
 @pytest.mark.parametrize("path", [path for path, key in secret_keys() if not key.credentials], ids=".".join)
-def test_a_secret_of_any_shape_stands_in_no_fault(path):
+def test_a_secret_of_any_shape_is_in_no_fault(path):
     @strategies.asked(30)
     @given(holding(CANARY))
     def asked(value):
@@ -95,7 +95,7 @@ def test_a_secret_of_any_shape_stands_in_no_fault(path):
     asked()
 
 
-# --- what no key may hold: see model/limits.py ---
+# --- values that no key accepts: see model/limits.py ---
 
 
 @pytest.mark.parametrize("key", ["settings", "env", "uwsgi", "domains", "files", "name", "state", "unknown"])
@@ -113,40 +113,40 @@ def test_a_secret_of_any_shape_stands_in_no_fault(path):
     ],
     ids=["2000", "100000", "endless", "doubled", "doubled_deep", "surrogate", "number", "bytes"],
 )
-def test_a_value_that_no_key_can_have_is_a_fault_of_its_key(key, value, wanted):
+def test_a_value_that_no_key_accepts_is_a_fault_of_its_key(key, value, wanted):
     [found] = faults({**SHOP, key: value})
     assert f" {key} is {wanted}" in found
 
 
 @pytest.mark.parametrize("depth", [2_000, 100_000])
-def test_a_filter_of_ansible_gives_the_fault_as_well(depth):
+def test_a_filter_of_ansible_reports_the_same_fault(depth):
     for value in (strategies.nested(depth), strategies.endless(), strategies.doubled(60)):
         with pytest.raises(AnsibleFilterError, match="settings is nested deeper than 50 levels"):
             filters.sites([{**SHOP, "settings": {"A": value}}])
 
 
-def test_a_value_inside_is_named_by_its_path():
+def test_a_nested_value_is_named_by_its_path():
     assert fault(settings={"A": {"b": [1, "\udfff"]}}).startswith("web_sites[0] 'shop': settings.A.b is text with half")
     assert "env.A is text with half" in fault(env={"A": f"{CANARY}\udc80"})
     assert "settings.A has a name that is text with half" in fault(settings={"A": {"\ud800": 1}})
     assert "a key is text with half" in fault(**{"a\ud800": 1})
 
 
-def test_the_other_faults_of_the_site_are_told_as_well():
+def test_other_faults_of_the_site_are_reported_too():
     assert len(faults({**SHOP, "settings": strategies.nested(99), "prefix": "x", "env": 3})) == 3
 
 
-def test_what_is_within_the_limits_is_a_site():
+def test_values_within_the_limits_are_accepted():
     deep = strategies.nested(limits.DEPTH_MAX - 3)
     assert completed(settings={"A": deep, "B": 10 ** (limits.DIGITS_MAX - 1)})["settings"]["A"] == deep
 
 
-def test_required_keys_that_cannot_be_used_are_not_called_missing():
+def test_required_keys_with_unusable_values_are_not_reported_as_missing():
     [found] = faults({**SHOP, "domains": ["\ud800"]})
     assert "domains is text with half" in found
 
 
-# --- what the properties found ---
+# --- regressions: faults that the properties found ---
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whatever a project or a host gives: a reader returns something, or raises the error that it is known to raise."""
+"""Any file of a project or a host: its parser returns a result, or raises the error that it documents."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_dependency_files_of_any_bytes_are_read_or_refused(contents):
 
 @strategies.asked(200)
 @given(strategies.TEXT | LINES)
-def test_texts_of_requirements_and_versions(text):
+def test_requirements_and_versions_of_any_text(text):
     constraints.python_fits(text, "3.12")
     for read in (constraints.specifier, constraints.python_marker):
         try:
@@ -175,7 +175,7 @@ def test_texts_of_requirements_and_versions(text):
 
 @strategies.asked(200)
 @given(st.text("ab0:/@%[].?#", max_size=12), st.text("ab0:@/%", max_size=8), strategies.TEXT)
-def test_no_password_of_a_url_is_left_in_what_is_shown(user, rest, text):
+def test_no_password_of_a_url_is_shown(user, rest, text):
     password = f"canary{rest}"
     host = "host.example:80/x"
     shown = urls.without_credentials(f"https://user:{password}@{host}")
@@ -208,7 +208,7 @@ CONFIGURATION = st.lists(st.sampled_from(CONFIGURATION_WORDS) | strategies.CLEAN
     | strategies.TEXT,
     st.sampled_from(["/", "/x", "/static/a", "/exact?b", ""]),
 )
-def test_a_configuration_of_nginx_is_read_and_answered_from(text, path):
+def test_a_configuration_of_nginx_is_parsed_and_evaluated(text, path):
     try:
         config = dump.parse(text)
     except dump.DumpError:
@@ -263,7 +263,7 @@ def test_an_answer_of_a_socket_is_http_or_an_error(raw):
     ).map("\n".join)
     | strategies.TEXT
 )
-def test_why_a_program_failed_is_one_line_whatever_it_printed(text):
+def test_the_reason_of_a_failed_program_is_one_line_for_any_output(text):
     assert "\n" not in causes.cause(text)
     failures.why_not_started(text, 5)
     failures.own_words(text)
@@ -291,7 +291,7 @@ PYTHON = st.lists(st.sampled_from(PYTHON_LINES) | strategies.CLEAN, max_size=5).
         max_size=4,
     )
 )
-def test_a_project_of_any_text_is_found_or_refused(contents):
+def test_a_project_of_any_text_is_discovered_or_refused(contents):
     site = {"name": "shop", "manage": "", "settings_module": "", "wsgi": ""}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in contents.items():

@@ -1,4 +1,4 @@
-"""Whatever the model accepts arrives as it was given: the texts of a site, as the programs of the host read them."""
+"""Values that the model accepts arrive unchanged in the programs of the host, whatever they contain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONF = "/etc/nginx/sites-available/shop.conf"
 
 
 def accepted(keys):
-    """The completed site and its secrets; only what the model accepts is asked about."""
+    """Return the completed site and its secrets; skip values that the model refuses."""
     try:
         [site] = complete([{**goldens.SHOP, **keys}])
     except InventoryError:
@@ -45,7 +45,7 @@ def text_of(value):
 
 @strategies.asked(150)
 @given(strategies.sites_with("env", "database"))
-def test_the_environment_arrives_as_it_was_given(keys):
+def test_the_environment_arrives_unchanged(keys):
     _site, secrets = accepted(keys)
     environment = release.runtime.process_environment(secrets)
     for name, value in keys.get("env", {}).items():
@@ -57,7 +57,7 @@ def test_the_environment_arrives_as_it_was_given(keys):
 
 @strategies.asked(150)
 @given(strategies.sites_with("settings", "prefix"))
-def test_settings_arrive_as_they_were_given(keys):
+def test_settings_arrive_unchanged(keys):
     site, _secrets = accepted(keys)
     benign = {**site, "settings": dict.fromkeys(site["settings"], 1)}
     text = overlay.settings(site, "mysite.settings")
@@ -65,13 +65,13 @@ def test_settings_arrive_as_they_were_given(keys):
     assert len(tree) == len(ast.parse(overlay.settings(benign, "mysite.settings")).body)
     count = len(keys.get("settings", {}))
     found = {node.targets[0].id: ast.literal_eval(node.value) for node in tree[len(tree) - count :]}
-    # By their text: True is no 1, and 0.0 no -0.0.
+    # Compared as text: True is not 1, and 0.0 is not -0.0.
     assert repr(sorted(found.items())) == repr(sorted(keys.get("settings", {}).items()))
 
 
 @strategies.asked(60)
 @given(strategies.sites_with("warm_up", "prefix"))
-def test_the_wsgi_entry_is_python_that_has_the_pages(keys):
+def test_the_wsgi_entry_is_valid_python_with_the_pages(keys):
     site, _secrets = accepted(keys)
     tree = ast.parse(overlay.wsgi(site, "mysite.wsgi:application").encode())
     lists = [node for node in ast.walk(tree) if isinstance(node, ast.List) and node.elts]
@@ -81,12 +81,12 @@ def test_the_wsgi_entry_is_python_that_has_the_pages(keys):
 
 @strategies.asked(150)
 @given(strategies.sites_with("uwsgi"))
-def test_options_of_uwsgi_arrive_as_they_were_given(keys):
+def test_uwsgi_options_arrive_unchanged(keys):
     site, _secrets = accepted(keys)
     found = oracles.uwsgi_ini(uwsgi_ini.render(site, goldens.BUILD, "aaaaaaaaaaaa"))
     given_options = keys.get("uwsgi", {}).get("options", {})
     benign = oracles.uwsgi_ini(uwsgi_ini.render(accepted({})[0], goldens.BUILD, "aaaaaaaaaaaa"))
-    # The guards of the sockets are ours whatever the inventory adds to them; other options are the inventory's.
+    # The guards of the sockets cannot be changed by the inventory; other options can.
     ours = [pair for pair in benign if pair[0] not in given_options or pair[0].startswith("route")]
     rest = list(found)
     for pair in ours:
@@ -101,10 +101,11 @@ def test_options_of_uwsgi_arrive_as_they_were_given(keys):
 
 @strategies.asked(150)
 @given(strategies.sites_with("uwsgi"))
-def test_directives_of_the_unit_arrive_as_they_were_given(keys):
+def test_directives_of_the_unit_arrive_unchanged(keys):
     site, _secrets = accepted(keys)
     own = keys.get("uwsgi", {}).get("unit", {})
-    # Where options have uWSGI write is the sandbox's; here it is the same with and without the unit's own directives.
+    # The sandbox derives writable paths from the options; here they are the same with and without the unit's
+    # directives.
     benign = units.render({**site, "uwsgi": {**site["uwsgi"], "unit": {}}})
     for name, text in units.render(site).items():
         found = oracles.unit(text)
@@ -113,7 +114,7 @@ def test_directives_of_the_unit_arrive_as_they_were_given(keys):
         for directive, value in own.items():
             values = [item.strip(" \t") for item in (value if isinstance(value, list) else [value])]
             there = [oracles.specified(line[2]) for line in found if line[1] == directive]
-            # What systemd adds up, ours included, comes after ours.
+            # Directives of the inventory that systemd adds to a list come after the collection's.
             before = [oracles.specified(line[2]) for line in ours if line[1] == directive]
             added = before if directive in sandbox.ADDED else []
             assert there == ([*added, *values] if units.is_template(name) else [])
@@ -121,7 +122,7 @@ def test_directives_of_the_unit_arrive_as_they_were_given(keys):
 
 @strategies.asked(150)
 @given(strategies.sites_with("workers", "timers"))
-def test_commands_of_workers_and_timers_arrive_as_they_were_given(keys):
+def test_commands_of_workers_and_timers_arrive_unchanged(keys):
     site, _secrets = accepted(keys)
     texts = worker_units.render(site, goldens.BUILD, "aaaaaaaaaaaa")
     programs = worker_units.programs(texts)
@@ -132,7 +133,7 @@ def test_commands_of_workers_and_timers_arrive_as_they_were_given(keys):
             words = oracles.exec_words(line)
             wanted = section[key] if key == "run" else ["-m", "django", *section[key]]
             assert words[len(words) - len(wanted) :] == wanted
-            # env takes all before the first word without = for variables, and that is where the command begins.
+            # env reads variables up to the first word without =, where the command begins.
             rest = [word for word in words[1:] if "=" not in word]
             first = next(place for place, word in enumerate(words[1:], 1) if "=" not in word)
             assert words[first] == programs[file] == (wanted[0] if key == "run" else rest[0])
@@ -141,9 +142,9 @@ def test_commands_of_workers_and_timers_arrive_as_they_were_given(keys):
 
 @strategies.asked(25)
 @given(strategies.INI_VALUE)
-def test_the_commands_of_a_site_are_shell_that_has_the_directory_of_the_project(chdir):
+def test_the_commands_of_a_site_are_valid_shell_with_the_projects_directory(chdir):
     site, secrets = accepted({})
-    build = {**goldens.BUILD, "chdir": chdir}  # 0.1 built projects in directories of any name
+    build = {**goldens.BUILD, "chdir": chdir}  # 0.1 built projects in directories with any name.
     for text in scripts.render(release.wanted(site, secrets, build, "site-shop")).values():
         if text.startswith("#!/bin/sh"):
             subprocess.run(["sh", "-n"], input=text.encode(), check=True)
@@ -158,7 +159,7 @@ def benign_tree(keys, **options):
 
 
 def directives_of(given_directives):
-    """What a mapping of directives has to become: the words as nginx reads them alone."""
+    """Return the words that nginx must read for a mapping of directives."""
     found = []
     for name, value in given_directives.items():
         for item in value if isinstance(value, list) else [value]:
@@ -170,7 +171,7 @@ def directives_of(given_directives):
 
 @strategies.asked(150)
 @given(strategies.sites_with("nginx", "prefix"))
-def test_directives_of_nginx_are_those_that_were_given_and_no_other(keys):
+def test_nginx_directives_arrive_unchanged_and_without_others(keys):
     accepted(keys)
     nginx = keys.get("nginx", {})
     tree = oracles.nginx(rendered([{**goldens.SHOP, **keys}], DEBIAN, {})[CONF])

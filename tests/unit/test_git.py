@@ -1,4 +1,4 @@
-"""What git gets of a URL: nothing secret on its command line, and the password in a file of its own."""
+"""What git gets of a URL: no secret on the command line, and the password in its own file."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SECRET = "correct-horse-battery"
         ("https://u:a/b@c@git/x.git", "https://git/x.git", "https://u:a%2Fb%40c@git\n"),
         ("https://u:a%40b@git/x.git", "https://git/x.git", "https://u:a%40b@git\n"),
         ("HTTP://u:p@git/x.git", "HTTP://git/x.git", "http://u:p@git\n"),
-        # The user is part of the address there, and no secret.
+        # Here the user is part of the address, and not a secret.
         ("ssh://deploy@git/x.git", "ssh://deploy@git/x.git", ""),
         ("deploy@git:x.git", "deploy@git:x.git", ""),
         ("/srv/x.git", "/srv/x.git", ""),
     ],
 )
-def test_a_password_is_parted_from_the_url(url, given, line):
+def test_a_password_is_removed_from_the_url(url, given, line):
     assert (git.address(url), git.stored(url)) == (given, line)
 
 
 @pytest.mark.parametrize("password", ["plain", "a@b", "a/b:c", "100%", "ünïcode", "a b"])
-def test_git_itself_reads_the_password_that_was_meant(tmp_path, password):
-    """As `git credential-store` hands it over; to no other host, scheme or port."""
+def test_git_reads_the_original_password(tmp_path, password):
+    """`git credential-store` returns it only for this host, scheme and port."""
     url = f"https://teller:{password.replace('%', '%25').replace(' ', '%20')}@git.example.com:8443/x.git"
     path = tmp_path / "credentials"
     path.write_text(git.stored(url))
@@ -53,7 +53,7 @@ def test_git_itself_reads_the_password_that_was_meant(tmp_path, password):
 
 
 @AS_ROOT
-def test_nothing_secret_is_on_a_command_line_or_open_to_others(tmp_path):
+def test_no_secret_is_on_a_command_line_or_readable_for_others(tmp_path):
     seen = {}
 
     def look(_argv):
@@ -77,7 +77,7 @@ def test_nothing_secret_is_on_a_command_line_or_open_to_others(tmp_path):
 
 
 @pytest.mark.parametrize("connects", [True, False], ids=["stalls", "waits"])
-def test_a_server_that_says_nothing_does_not_hold_up_the_run(tmp_path, monkeypatch, connects):
+def test_a_server_that_does_not_answer_does_not_block_the_run(tmp_path, monkeypatch, connects):
     monkeypatch.setattr(git, "STALL_TIMEOUT" if connects else "ASK_TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"

@@ -1,6 +1,6 @@
-"""What gixy-ng, which reads nginx's configuration for weaknesses, says of every scenario with a golden file.
+"""gixy-ng, which looks for weaknesses in nginx's configuration, on every scenario with a golden file.
 
-A finding fails its scenario unless `REASONS` says why it stays. A reason that no finding needs fails as well.
+A finding fails its scenario unless `REASONS` accepts it. A reason without a finding fails as well.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SCENARIOS = {
     **{f"nginx/{name}": scenario for name, scenario in test_nginx.SCENARIOS.items()},
     **{f"nginx_extras/{name}": scenario for name, scenario in test_nginx_extras.SCENARIOS.items()},
 }
-# What somebody else has there, as `nginx -T` shows it. What gixy finds in his files alone is his.
+# Files of the administrator, as `nginx -T` prints them. Findings in them alone are ignored.
 THEIRS = {"nginx/beside": test_nginx.THEIRS, "nginx/beside_tls": test_nginx.THEIRS_TLS}
 
 
 class Finding(NamedTuple):
-    """`place` are the blocks around what was found, without http: `server NAMES > location /media/`."""
+    """`place` has the blocks around the finding, without http: `server NAMES > location /media/`."""
 
     severity: str
     plugin: str
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why findings of a plugin stay; `scenarios` and `place` are patterns of the shell."""
+    """Why findings of a plugin are accepted; `scenarios` and `place` are shell patterns."""
 
     severity: str
     plugin: str
@@ -57,81 +57,81 @@ REASONS = [
         "worker_rlimit_nofile_vs_connections",
         ["*"],
         "events",
-        "LimitNOFILE of nginx's unit says it, for the master too; a test below holds it to the connections",
+        "LimitNOFILE of nginx's unit sets it, for the master too; a test below compares it with the connections",
     ),
     Reason(
         "MEDIUM",
         "hsts_header",
         [f"nginx/{name}" for name in NO_HSTS],
         NAMED,
-        "nginx.hsts is off until somebody asks for it: it cannot be taken back; docs/https.md says when to",
+        "nginx.hsts is off by default, because it cannot be undone; docs/https.md says when to enable it",
     ),
     Reason(
         "MEDIUM",
         "hsts_header",
         ["nginx/ip_address"],
         "server 192.0.2.1",
-        "browsers take no HSTS from an address (RFC 6797, 8.1.1)",
+        "browsers ignore HSTS of an IP address (RFC 6797, 8.1.1)",
     ),
     Reason(
         "MEDIUM",
         "hsts_header",
         ["nginx/ip_address", "nginx/without_ssl_reject_handshake"],
         NAMELESS,
-        "it closes the connection: there is no answer that could have a header",
+        "it closes the connection, so there is no response with headers",
     ),
     Reason(
         "LOW",
         "hsts_header",
         ["nginx/selfsigned_1_22", "nginx/canonical"],
         "server *.example.com*",
-        "what the scenario's inventory asks for: some time to try it before it is for years",
+        "the scenario's inventory sets a short time, to try HSTS before it applies for years",
     ),
     Reason(
         "LOW",
         "default_server_flag",
         ["*"],
         NAMELESS,
-        "the first server of a port is its default, and this one is there for it; nginx refuses a port with two flags, "
-        "and the other one may be somebody else's",
+        "the first server of a port is its default, which is the purpose of this one; nginx refuses a port with two "
+        "flags, and the other one may be in a file of the administrator",
     ),
     Reason(
         "LOW",
         "default_server_flag",
         ["nginx/acme_without_redirect"],
         NAMED,
-        "nginx_catch_all is false: no server is meant to be the default",
+        "nginx_catch_all is false: no server should be the default",
     ),
     Reason(
         "LOW",
         "add_header_redefinition",
         ["nginx/beside"],
         "server shop.example.com www.shop.example.com > location /media/",
-        "those of nginx_options are for what has no headers of its own, by nginx's rule, and uploads have",
+        "headers of nginx_options only apply to levels without headers of their own, and uploads have some",
     ),
     Reason(
         "LOW",
         "add_header_redefinition",
         ["nginx/selfsigned_1_22"],
         "server shop.example.com www.shop.example.com > location /a",
-        "a location of the inventory with headers of its own has no others, by nginx's rule; docs/nginx.md says so",
+        "in nginx, a location with its own headers inherits no others; docs/nginx.md says so",
     ),
     Reason(
         "LOW",
         "add_header_redefinition",
         ["nginx_extras/all_in_the_server_of_another"],
         "server shop.example.com www.shop.example.com > location *blog*",
-        "the headers of a site are not those of the site whose server it is in",
+        "a site does not get the headers of the site whose server it is in",
     ),
 ]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_whatever_is_found_has_a_reason(name):
+def test_every_finding_has_a_reason(name):
     assert [finding for finding in findings(configuration(name)) if not reasons(name, finding)] == []
 
 
-def test_every_golden_file_is_looked_at():
+def test_every_golden_file_is_checked():
     there = {f"{path.parent.name}/{path.stem}" for path in goldens.HERE.glob("nginx*/*.txt")}
     assert there == set(SCENARIOS)
 
@@ -161,7 +161,7 @@ def test_the_unit_may_open_two_files_for_each_connection(name):
         ("canonical", "add_header Strict-Transport-Security max-age=300 always;", "", ("MEDIUM", "hsts_header")),
     ],
 )
-def test_what_is_worse_fails(name, good, bad, found):
+def test_a_weaker_configuration_fails(name, good, bad, found):
     text = configuration(f"nginx/{name}")
     assert good in text
     worse = [one for one in findings(text.replace(good, bad)) if not reasons(f"nginx/{name}", one)]
@@ -169,7 +169,7 @@ def test_what_is_worse_fails(name, good, bad, found):
 
 
 def reasons(name, finding):
-    """The numbers of the reasons that hold for a finding of a scenario."""
+    """Return the numbers of the reasons that apply to a finding of a scenario."""
     return [
         number
         for number, one in enumerate(REASONS)
@@ -181,7 +181,7 @@ def reasons(name, finding):
 
 @functools.cache
 def configuration(name):
-    """All that nginx reads in a scenario, as `nginx -T` shows it; gixy takes that as well."""
+    """Return everything that nginx reads in a scenario, as `nginx -T` prints it; gixy reads this format too."""
     texts = {"/etc/nginx/mime.types": "types {\n}\n"}
     texts.update(parts(THEIRS.get(name, "")))
     texts.update(test_nginx.rendered(*SCENARIOS[name]))
@@ -194,7 +194,7 @@ def configuration(name):
 
 @functools.cache
 def findings(text):
-    """What gixy finds in files of ours. It fails where gixy leaves a part of the text out."""
+    """Return gixy's findings in managed files; fail if gixy skips part of the text."""
     ours = {path for path, content in parts(text).items() if "pyweb.stack.nginx" in content}
     left_out = []
     handler = logging.Handler(logging.WARNING)
@@ -217,12 +217,12 @@ def findings(text):
 
 
 def parts(text):
-    """The files that `nginx -T` shows: path to content."""
+    """Return the files that `nginx -T` prints: path to content."""
     return dict(part.split(":\n", 1) for part in text.split("# configuration file ")[1:])
 
 
 def place(directives):
-    """The blocks around the innermost of some directives, from the outside; a directive may be one itself."""
+    """Return the blocks around the innermost of some directives, from the outside; a directive may be one itself."""
     return " > ".join(max(([named(block) for block in blocks(one)] for one in directives), key=len))
 
 

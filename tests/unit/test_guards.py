@@ -1,4 +1,4 @@
-"""Whether a release's sockets can be kept from all but requests, and what happens where they cannot."""
+"""Whether a release's sockets can refuse everything except requests, and what happens if they cannot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from releases import make_site
 
 
 def ask(tmp_path, says, install="pyuwsgi", **uwsgi):
-    """What is said of a site whose uWSGI answers `says` to --help, and who was asked."""
+    """Return the result for a site whose uWSGI prints `says` for --help, and the commands that were run."""
     program = tmp_path / "uwsgi"
     program.write_text("")
     program.chmod(0o755)
@@ -21,7 +21,7 @@ def ask(tmp_path, says, install="pyuwsgi", **uwsgi):
 
 
 @pytest.mark.parametrize(("says", "found"), [("--route-if-not  add a route", True), ("--socket", False)])
-def test_uwsgi_says_itself_whether_it_has_routing(tmp_path, says, found):
+def test_routing_support_is_read_from_uwsgi_help(tmp_path, says, found):
     told, calls = ask(tmp_path, says)
     assert told is found
     [call] = calls
@@ -38,7 +38,7 @@ def test_uwsgi_says_itself_whether_it_has_routing(tmp_path, says, found):
         ("tarball", "a newer uwsgi.version, which is built with the PCRE headers that are installed now"),
     ],
 )
-def test_a_port_that_cannot_be_guarded_is_refused(tmp_path, install, fix):
+def test_a_port_without_a_guard_is_refused(tmp_path, install, fix):
     with pytest.raises(StepError) as caught:
         ask(tmp_path, "--socket", install, socket=["127.0.0.1:8000", 8001])
     assert str(caught.value) == (
@@ -48,11 +48,11 @@ def test_a_port_that_cannot_be_guarded_is_refused(tmp_path, install, fix):
     )
 
 
-def test_a_port_that_can_be_guarded(tmp_path):
+def test_a_port_with_a_guard_is_accepted(tmp_path):
     assert ask(tmp_path, "--route-if-not", socket=8000)[0]
 
 
-def test_a_program_that_is_not_there_is_told_elsewhere(tmp_path):
+def test_a_missing_program_is_not_reported_here(tmp_path):
     shell = FakeShell("shop")
     site = make_site(tmp_path)[0]
     assert guarded(site, {**goldens.BUILD, "uwsgi": f"{tmp_path}/none"}, shell)

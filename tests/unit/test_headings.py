@@ -1,4 +1,4 @@
-"""What a run prints: a heading for each thing that happens, and none for what Ansible does to find out what that is."""
+"""The headings that a run prints: one for each action, and none for Ansible's internal steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = ("block", "rescue", "always", "tasks")
 
 
 def tasks(path):
-    """Yield the tasks of a file, those in blocks too."""
+    """Yield the tasks of a file, including those in blocks."""
 
     def inner(found):
         for task in found:
@@ -35,8 +35,8 @@ def roles_of(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_always_runs_is_imported(path):
-    """An include prints a heading and `included:` of its own, so it is only for what some runs or hosts need."""
+def test_files_that_always_run_are_imported(path):
+    """An include prints a heading and `included:`, so it is only used for what some runs or hosts need."""
     for task in tasks(path):
         if any(word in task for word in ("ansible.builtin.include_role", "ansible.builtin.include_tasks")):
             assert "when" in task, task["name"]
@@ -44,7 +44,7 @@ def test_what_always_runs_is_imported(path):
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.name)
 def test_playbooks_use_the_entry_points_that_have_no_argument_spec(path):
-    """Of the entry point `main` Ansible prints "Validating arguments ..."; `check` has checked the same."""
+    """For the entry point `main` Ansible prints "Validating arguments ..."; `check` has checked the same."""
     checked = {
         name for task in tasks(path) for name in (task.get("vars") or {}).get("validate_roles", []) if name != "host"
     }
@@ -54,7 +54,7 @@ def test_playbooks_use_the_entry_points_that_have_no_argument_spec(path):
         spec = yaml.safe_load((ROOT / f"roles/{name}/meta/argument_specs.yml").read_text(encoding="utf-8"))
         assert arguments.get("tasks_from", "main") not in spec["argument_specs"], (path.name, arguments)
         used |= {name} - {"host"}
-    # validate.yml checks what site.yml uses. maintenance.yml uses only nginx, and checks variables of its own.
+    # validate.yml checks what site.yml uses. maintenance.yml only uses nginx, and checks its own variables.
     others = {"validate.yml": {"django", "uwsgi", "nginx", "firewalld"}, "maintenance.yml": set()}
     assert checked == others.get(path.name, used)
 
@@ -67,13 +67,13 @@ def test_roles_use_no_entry_point_of_another_role_that_has_an_argument_spec(path
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_say_what_happens(path):
-    """Ansible puts the role before the name; the file of the task is nothing that a reader of the terminal needs."""
+    """Ansible prints the role before the name; readers of the terminal do not need the name of the file."""
     for task in tasks(path):
         assert task["name"][0].isupper(), task
         assert " | " not in task["name"]
 
 
 def test_headings_are_not_delayed():
-    """With display_skipped_hosts=False Ansible prints a heading only when the first result of its task is there."""
+    """With display_skipped_hosts=False Ansible prints a heading only with the first result of its task."""
     for name in ("ansible.cfg", "molecule/config.yml"):
         assert "display_skipped" not in (ROOT / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The walk along redirects: which are followed, where it ends, and what is said about the end."""
+"""Following redirects: which ones are followed, where that ends, and how the end is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page(status=200):
 
 
 def walked(site, start=f"{SHOP}/", wanted=None):
-    """Walk a site, URL -> answer; what is not in it is answered with 404. Returns the walk and the URLs asked for."""
+    """Follow redirects in a site, URL -> answer (else 404); return the walk and the requested URLs."""
     asked = []
 
     def ask(at, cookies):
@@ -62,7 +62,7 @@ WITHIN = [
     ("https://shop.example:8080/", "https://shop.example:8080/"),
     ("http://192.0.2.7/", "http://192.0.2.7/"),
     ("http://sh\u00f6p.example/", "http://xn--shp-tna.example/"),
-    # As bytes of UTF-8, which is how servers send them, read as Latin-1.
+    # As UTF-8 bytes, which is how servers send them, decoded as Latin-1.
     ("/caf\u00c3\u00a9/", f"{SHOP}/caf%C3%A9/"),
     ("/caf%C3%A9/?q=a b", f"{SHOP}/caf%C3%A9/?q=a%20b"),
 ]
@@ -70,7 +70,7 @@ ELSEWHERE = [
     "https://login.example/?next=/",
     "http://shop.example.com/",
     "http://myshop.example/",
-    # Another port of the same host is another server's.
+    # Another port of the same host belongs to another server.
     f"{SHOP}:3000/",
     "mailto:owner@shop.example",
     "shop://open",
@@ -86,13 +86,13 @@ def test_a_redirect_within_the_site_is_followed(location, url, status):
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
-def test_a_redirect_to_somebody_else_ends_the_walk_and_is_fine(location):
+def test_a_redirect_to_another_host_ends_the_walk_without_a_fault(location):
     found, asked = walked({f"{SHOP}/": to("/app/"), f"{SHOP}/app/": to(location)})
     assert (found.wrong, asked, found.answer.status) == ("", [f"{SHOP}/", f"{SHOP}/app/"], 302)
 
 
 @pytest.mark.parametrize("answer", [Answer(302, "", 0.1), to("/app/", 300), to("/app/", 304), to("/app/", 200)])
-def test_what_is_no_redirect_ends_the_walk(answer):
+def test_an_answer_without_a_redirect_ends_the_walk(answer):
     assert walked({f"{SHOP}/": answer})[1] == [f"{SHOP}/"]
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_redirect_ends_the_walk(answer):
         (["/a/", "/b/", "500"], (), "redirects to /a/ -> /b/, which answered 500; expected a status below 500"),
         (["/a/", "200"], (200,), ""),
         (["/a/", "404"], (200,), "redirects to /a/, which answered 404; expected 200"),
-        # After a redirect that is wanted only a 5xx is wrong.
+        # After an expected redirect only a 5xx is a fault.
         (["/a/", "200"], (302,), ""),
         (["/a/", "404"], (200, 302), ""),
         (["/a/", "/b/", "500"], (200, 302), "redirects to /a/ -> /b/, which answered 500; expected 200 or 302"),
@@ -120,7 +120,7 @@ def test_what_is_no_redirect_ends_the_walk(answer):
         (["nobody there"], (), "/ as shop.example did not answer: nobody there; expected a status below 500"),
         (["/a/", "nobody"], (), "redirects to /a/, which did not answer: nobody; expected a status below 500"),
         (["https://shop.example/a/", "500"], (), "redirects to https://shop.example/a/, which answered 500"),
-        # What a query holds may be for nobody's eyes.
+        # A query may contain secrets.
         (["/a/?token=hush", "500"], (), "/ as shop.example redirects to /a/, which answered 500"),
         (["http://[shop/"], (), "/ as shop.example redirects to an address that cannot be parsed"),
     ],
@@ -137,23 +137,23 @@ def test_the_end_of_the_walk_is_judged(answers, status, wrong):
     assert bool(found.wrong) == bool(wrong)
 
 
-def test_what_counts_beside_the_wanted_status():
+def test_additional_accepted_statuses():
     assert not walked({f"{SHOP}/": page(401)}, wanted=Wanted((200,), also=(401, 403)))[0].wrong
     assert walked({f"{SHOP}/": page(404)}, wanted=Wanted((200,), also=(401, 403)))[0].wrong
 
 
-def test_a_loop_is_told_with_its_hops():
+def test_a_loop_is_reported_with_its_hops():
     found, asked = walked({f"{SHOP}/": to("/a/"), f"{SHOP}/a/": to("/b/"), f"{SHOP}/b/": to("/a/")})
     assert found.wrong == ("/ as shop.example redirects in a loop: / -> /a/ -> /b/ -> /a/; expected a status below 500")
     assert len(asked) == 3
 
 
-def test_a_site_that_wants_https_and_gets_it_is_well():
+def test_a_site_that_requires_https_and_has_it_is_healthy():
     found, asked = walked({f"{SHOP}/": to("https://shop.example/", 301), "https://shop.example/": page()})
     assert (found.wrong, asked) == ("", [f"{SHOP}/", "https://shop.example/"])
 
 
-def test_a_site_that_wants_https_although_it_has_it_is_told_the_settings():
+def test_a_loop_of_a_site_with_https_is_reported_with_the_settings_to_change():
     found, asked = walked(lambda _url, _cookies: to("https://shop.example/", 301))
     assert asked == [f"{SHOP}/", "https://shop.example/"]
     assert "redirects in a loop: / -> https://shop.example/ -> https://shop.example/" in found.wrong
@@ -161,20 +161,20 @@ def test_a_site_that_wants_https_although_it_has_it_is_told_the_settings():
     assert "SECURE_SSL_REDIRECT: false" in found.wrong
 
 
-def test_a_wanted_redirect_may_lead_round():
-    """Behind a server that ends TLS a site may be told nothing of it."""
+def test_an_expected_redirect_may_be_a_loop():
+    """Behind a server that terminates TLS, a site may not know about it."""
     assert not walked(lambda _url, _cookies: to("https://shop.example/", 301), wanted=Wanted((301,)))[0].wrong
 
 
-def test_redirects_that_never_end_are_given_up():
+def test_endless_redirects_are_given_up():
     numbers = iter(range(1000))
     found, asked = walked(lambda _url, _cookies: to(f"/{next(numbers)}"))
     assert len(asked) == HOPS_MAX
     assert "/ as shop.example redirects in a loop: / -> /0 -> /1 -> " in found.wrong
 
 
-def test_a_cookie_of_a_redirect_is_sent_from_there_on():
-    """A page that sets a cookie and redirects to itself is no loop, when it is content with the cookie."""
+def test_a_cookie_of_a_redirect_is_sent_with_the_next_requests():
+    """A page that sets a cookie and redirects to itself is not a loop if it answers with the cookie."""
 
     def site(_url, cookies):
         return page() if cookies == "seen=1" else to("/", 302, "seen=1; Path=/; HttpOnly")
@@ -209,7 +209,7 @@ def test_which_cookies_are_sent(line, url, sent):
     assert jar.header(where(url)) == sent
 
 
-def test_a_cookie_is_replaced_and_taken_back():
+def test_a_cookie_is_replaced_and_removed():
     jar, start = Jar(), where(f"{SHOP}/")
     jar.take(start, ["a=1", "b=2"])
     jar.take(start, ["a=3"])
@@ -227,5 +227,5 @@ def test_the_names_of_a_site():
     assert not names.have(where("http://[::2]:81/"))
 
 
-def test_the_header_behind_a_variable():
+def test_http_header_of_a_variable():
     assert header_name("HTTP_X_FORWARDED_PROTO") == "X-Forwarded-Proto"

@@ -1,4 +1,4 @@
-"""The audit of a site: what is noted in its own file and in the journal."""
+"""The audit log of a site: what is recorded in its own file and in the journal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ansible_collections.pyweb.stack.plugins.module_utils.release import history
 
 @pytest.fixture
 def journal(monkeypatch):
-    """What is told to syslog: (identifier, facility) and then priority and text of each line."""
+    """Return what is sent to syslog: (identifier, facility), and then priority and text of each line."""
     told = []
     monkeypatch.setattr(history.syslog, "openlog", lambda *words: told.append(words))
     monkeypatch.setattr(history.syslog, "syslog", lambda *words: told.append(words))
     return told
 
 
-def test_what_was_done_is_noted_with_its_end(tmp_path, journal):
+def test_an_action_is_recorded_with_its_result(tmp_path, journal):
     path = tmp_path / "history"
     with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12, lambda: ""):
         assert not path.exists()
@@ -40,7 +40,7 @@ def test_what_was_done_is_noted_with_its_end(tmp_path, journal):
     ]
 
 
-def test_whatever_else_ends_it_is_noted_by_its_name(tmp_path, journal):
+def test_other_exceptions_are_recorded_by_name(tmp_path, journal):
     with (
         pytest.raises(KeyboardInterrupt),
         history.audited("shop", str(tmp_path / "history"), "", "deploy", "", "b", lambda: ""),
@@ -49,7 +49,7 @@ def test_whatever_else_ends_it_is_noted_by_its_name(tmp_path, journal):
     assert (tmp_path / "history").read_text().endswith("Z deploy - -> b by unknown: failed: KeyboardInterrupt\n")
 
 
-def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, journal):
+def test_a_history_that_cannot_be_written_hides_no_error(tmp_path, journal):
     path = str(tmp_path / "no/such/folder")
     with history.audited("shop", path, "", "deploy", "", "b", lambda: ""):
         pass
@@ -70,14 +70,14 @@ def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, journal):
         ("other", "failed: stop: it hangs; other is live"),
     ],
 )
-def test_a_failure_is_told_with_what_is_live_after_it(tmp_path, journal, live, told):
+def test_a_failure_is_recorded_with_the_release_that_is_live_after_it(tmp_path, journal, live, told):
     path = tmp_path / "history"
     with pytest.raises(StepError), history.audited("shop", str(path), "", "deploy", "old", "new", lambda: live):
         raise StepError("shop", "stop", "it hangs")
     assert path.read_text().endswith(f"Z deploy old -> new by unknown: {told}\n")
 
 
-def test_migrations_that_stay_after_a_failure_are_told(tmp_path, journal):
+def test_migrations_that_stay_applied_after_a_failure_are_recorded(tmp_path, journal):
     error = StepError("shop", "health", "/ answered 500")
     error.migrations = ["shop.0002_x", "shop.0003_y"]
     path = tmp_path / "history"

@@ -1,4 +1,4 @@
-"""The module host_facts: the facts, and on demand what the repositories offer."""
+"""The module host_facts: its facts, and on request what the repositories offer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.pyweb.stack.plugins.modules import host_facts
     ("arguments", "more"),
     [({}, {}), ({"offered": ["a", "b"]}, {"pyweb_offered": ["b"]}), ({"offered": []}, {"pyweb_offered": []})],
 )
-def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments, more):
+def test_repositories_are_only_read_on_request(monkeypatch, capsys, arguments, more):
     asked = []
 
     def offered(_module, names):
@@ -48,10 +48,10 @@ def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments
         ({}, "Debian", 0, []),
         ({"remember": "before", "_ansible_check_mode": True}, "Debian", 0, []),
         ({"remember": "before"}, "Suse", 0, []),  # no role changes anything there
-        ({"remember": "before"}, "Debian", 1000, []),  # what follows says that it needs root
+        ({"remember": "before"}, "Debian", 1000, []),  # later tasks report that root is required
     ],
 )
-def test_what_is_noted(monkeypatch, capsys, arguments, family, uid, noted):
+def test_state_before_the_first_run_is_recorded(monkeypatch, capsys, arguments, family, uid, noted):
     told = []
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
     monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": family, "pyweb": {"packages": ["git"]}})

@@ -1,4 +1,4 @@
-"""The keys of ssh servers: which ones ssh gets, and what is remembered of what it saw."""
+"""Host keys of ssh servers: which ones ssh gets, and which new ones are recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def with_known(context, *lines):
     Path(context.layout.known_hosts).write_text("".join(f"{line}\n" for line in lines))
 
 
-def test_what_was_seen_is_taken_and_a_new_server_is_noted(tmp_path, home):
+def test_recorded_keys_are_used_and_new_servers_are_recorded(tmp_path, home):
     context = make_context(tmp_path, source=GIT)
     with_known(context, LINE)
     assert host_keys.known(context) == f"{LINE}\n"
@@ -45,7 +45,7 @@ def test_what_was_seen_is_taken_and_a_new_server_is_noted(tmp_path, home):
 @pytest.mark.parametrize(
     "line",
     [
-        f"git.example.com ssh-ed25519 {OTHER}",  # another key of a server that is known
+        f"git.example.com ssh-ed25519 {OTHER}",  # another key of a known server
         f"new.example.com,git.example.com ssh-ed25519 {OTHER}",
         f"@cert-authority * ssh-ed25519 {OTHER}",
         f"* ssh-ed25519 {OTHER}",
@@ -57,7 +57,7 @@ def test_what_was_seen_is_taken_and_a_new_server_is_noted(tmp_path, home):
         "",
     ],
 )
-def test_what_the_account_writes_replaces_no_key(tmp_path, home, line):
+def test_the_account_cannot_replace_a_key(tmp_path, home, line):
     context = make_context(tmp_path, source=GIT)
     with_known(context, LINE)
     (home / "known_hosts").write_text(f"{line}\n")
@@ -71,12 +71,12 @@ def test_a_link_in_place_of_the_file_is_not_read(tmp_path, home):
     (home / "known_hosts").symlink_to(tmp_path / "shadow")
     host_keys.learn(context, str(home))
     os.unlink(home / "known_hosts")
-    os.mkfifo(home / "known_hosts")  # nobody writes there, and nobody waits
+    os.mkfifo(home / "known_hosts")  # nobody writes to it, and the reader must not wait
     host_keys.learn(context, str(home))
     assert context.host_keys == []
 
 
-def test_keys_of_the_inventory_are_the_only_ones(tmp_path, home):
+def test_keys_of_the_inventory_replace_all_others(tmp_path, home):
     context = make_context(tmp_path, source={**GIT, "known_hosts": f"# ours\n{LINE}\n\n"})
     with_known(context, f"git.example.com ssh-ed25519 {OTHER}")
     assert host_keys.known(context) == f"{LINE}\n"
@@ -129,13 +129,13 @@ Host key verification failed."""
         ({}, "Host key verification failed.", "the cause of git"),
     ],
 )
-def test_a_key_that_is_refused_is_named(tmp_path, given, said, words):
+def test_a_refused_key_is_named(tmp_path, given, said, words):
     context = make_context(tmp_path, source={**GIT, **given})
     found = host_keys.explained(context, StepError("shop", "source", "the cause of git", said))
     assert words.format(context.layout.known_hosts) in found.cause
 
 
-def test_the_copy_that_ssh_names_is_not_shown(tmp_path):
+def test_the_temporary_file_in_errors_of_ssh_is_not_shown(tmp_path):
     context = make_context(tmp_path, source=GIT)
     said = SAYS + '\nssh-keygen -f "/run/pyweb.stack/.step-1-abcdef01/known_hosts" -R "git.example.com"'
     found = host_keys.explained(context, StepError("shop", "source", "the cause", said))

@@ -1,4 +1,4 @@
-"""The page about https: the model takes its examples, and it tells of the settings that the overlay has."""
+"""The page about https: the model accepts its examples, and it has the settings of the overlay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "https.md").read_text(encoding="utf-8")
-# All but what somebody had before there was the key `tls`.
+# All examples except the configuration from before the key `tls`.
 BEFORE = "firewalld_services"
 BLOCKS = [
     block for block in re.findall(r"^```yaml example\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE) if BEFORE not in block
@@ -22,7 +22,7 @@ PEM = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
 
 
 def known(block):
-    """The block as data, with something of the right kind for what comes from a file or a vault."""
+    """Return the block as data, with valid values in place of those from files or a vault."""
     texts = {r'"\{\{ lookup.*?\}\}"': "CERTIFICATE", r'"\{\{ vault_shop_key \}\}"': "PRIVATE KEY"}
     for pattern, label in texts.items():
         block = re.sub(pattern, lambda _match, label=label: json.dumps(PEM.format(label)), block)
@@ -30,7 +30,7 @@ def known(block):
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_an_example_is_a_site(block):
+def test_an_example_is_a_valid_site(block):
     given = known(block)
     [site] = given.get("web_sites") or [{**SITE, **given}]
     assert [found["name"] for found in complete([site])] == ["shop"]

@@ -1,8 +1,8 @@
-"""The order of the folders below plugins/module_utils, and the size of what is in them.
+"""The order of the directories below plugins/module_utils, and size limits of their code.
 
 `host` imports only `model.layout` and `model.regular`; nginx, uwsgi, firewall and selinux import model and host; tls
-imports nginx beside these; build imports these; release imports build; uninstall and the doctor may import all of them,
-and nobody imports those two but the command `pyweb` (cli) the doctor. Nobody imports that.
+also imports nginx; build imports these; release imports build; uninstall and the doctor may import all of them. Only
+the command `pyweb` (cli) imports the doctor. Nothing imports uninstall or cli.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 UTILS = PLUGINS / "module_utils"
 COLLECTION = "ansible_collections.pyweb.stack.plugins.module_utils"
 LANGUAGES = {"nginx", "uwsgi", "firewall", "selinux"}
-# What each folder, or file that lies in none, may import beside itself.
+# What each directory, or file outside of them, may import besides itself.
 ALLOWED = {
     "model": set(),
     "host": {"model.layout", "model.regular"},
@@ -30,13 +30,13 @@ ALLOWED = {
     "cli": {"model", "host", "tls", "build", "release", "doctor", *LANGUAGES},
 }
 FILES = sorted(UTILS.rglob("*.py"))
-# A file, function or class that is larger says why, in a comment `# length: why` within its first lines or above it.
-# About 400 lines, 60 lines and 15 methods.
+# A larger file, function or class gives its reason in a comment `# length: why` in its first lines or above it.
+# About 400 lines, 60 lines and 15 methods, with a margin.
 FILE_LINES, FUNCTION_LINES, CLASS_METHODS = 420, 65, 16
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """Return (dotted name below module_utils, whether relative) of all that a file imports of ours."""
+    """Return (dotted name below module_utils, whether relative) of the modules that a file imports."""
     package = path.relative_to(UTILS).parent.parts
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -57,25 +57,25 @@ def within(name: str, folder: str) -> bool:
 
 
 def owner(path: Path) -> str:
-    """Return the folder that decides what a file may import, or its own name."""
+    """Return the directory that decides what a file may import, or the file's own name."""
     return path.relative_to(UTILS).with_suffix("").parts[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(UTILS)))
-def test_imports_go_one_way(path):
-    assert owner(path) in ALLOWED, "say in ALLOWED what this folder may import"
+def test_imports_only_go_in_one_direction(path):
+    assert owner(path) in ALLOWED, "add to ALLOWED what this directory may import"
     allowed = {owner(path), *ALLOWED[owner(path)]}
     wrong = [name for name, _relative in imports(path) if not any(within(name, folder) for folder in allowed)]
     assert wrong == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(UTILS)))
-def test_imports_between_our_files_are_relative(path):
+def test_imports_within_the_collection_are_relative(path):
     assert [name for name, relative in imports(path) if not relative] == []
 
 
-def test_the_reader_of_imports_sees_them(tmp_path, monkeypatch):
-    """So that the tests above cannot pass because nothing is found."""
+def test_imports_are_found(tmp_path, monkeypatch):
+    """Otherwise the tests above would pass because nothing is found."""
     monkeypatch.setitem(globals(), "UTILS", tmp_path)
     (tmp_path / "doctor/hops").mkdir(parents=True)
     path = tmp_path / "doctor/hops/a.py"
@@ -99,7 +99,7 @@ def test_the_reader_of_imports_sees_them(tmp_path, monkeypatch):
 
 
 def sent_with(module: str) -> set[str]:
-    """Return the dotted names of our files that Ansible sends to a host with a module."""
+    """Return the dotted names of the collection's files that Ansible sends to a host with a module."""
     names = {
         f"{node.module}.{alias.name}".removeprefix(f"{COLLECTION}.")
         for node in ast.walk(ast.parse((PLUGINS / f"modules/{module}.py").read_text(encoding="utf-8")))
@@ -110,7 +110,7 @@ def sent_with(module: str) -> set[str]:
     while names:
         name = names.pop()
         path = UTILS.joinpath(*name.split(".")).with_suffix(".py")
-        if not path.exists():  # a name in a file
+        if not path.exists():  # A name in a file.
             name, path = name.rpartition(".")[0], path.parent.with_suffix(".py")
         if path.exists() and name not in found:
             found.add(name)
@@ -127,8 +127,8 @@ def sent_with(module: str) -> set[str]:
         ("nginx_set", "release.front", {"model.checks", "nginx.render", "release.release"}),
     ],
 )
-def test_what_a_module_does_not_use_is_not_sent(module, wanted, unused):
-    """Packing a file and reading it on the host takes some 3 ms, in every run and for every host."""
+def test_files_that_a_module_does_not_use_are_not_sent(module, wanted, unused):
+    """Packing a file and reading it on the host takes about 3 ms, in every run and for every host."""
     sent = sent_with(module)
     assert wanted in sent
     assert not unused & sent
@@ -136,7 +136,7 @@ def test_what_a_module_does_not_use_is_not_sent(module, wanted, unused):
 
 
 def too_large(text: str) -> list[str]:
-    """Return what is larger than it may be, and does not say why."""
+    """Return what is too large and gives no reason."""
     lines = text.splitlines()
     found = []
     if len(lines) > FILE_LINES and not any(line.startswith("# length: ") for line in lines[:40]):
@@ -177,5 +177,5 @@ def test_nothing_is_too_large_without_a_reason(path):
         ("class C:\n" + "    def f(self): pass\n" * 16, 0),
     ],
 )
-def test_what_counts_as_large(text, large):
+def test_which_sizes_are_too_large(text, large):
     assert len(too_large(text)) == large

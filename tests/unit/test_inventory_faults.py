@@ -1,4 +1,4 @@
-"""What an inventory has wrong is said once, by the filter's error or the variable that is missing."""
+"""Faults of an inventory are reported once, by the filter's error or by the missing variable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SITES = "web_sites | pyweb.stack.sites is sequence"
 
 
 def raised(outer, *causes):
-    """An exception with its causes, the innermost last."""
+    """Return an exception with its causes, the innermost last."""
     error = outer
     for inner in causes:
         error.__cause__ = inner
@@ -25,14 +25,14 @@ def raised(outer, *causes):
     return outer
 
 
-def test_faults_of_the_inventory_are_found_wherever_they_lie():
+def test_faults_of_the_inventory_are_found_anywhere_in_the_chain_of_causes():
     faults = InventoryError("nginx", ["a", "b"])
     chain = raised(AnsibleError("conditional"), AnsibleFilterError("filter: a\nb"), faults)
     assert said(chain) == "a\nb\nnginx has 2 faults"
     assert said(raised(AnsibleError("other"), ValueError("x"))) == ""
 
 
-def test_a_chain_that_comes_back_to_itself_ends():
+def test_a_circular_chain_of_causes_ends():
     first, second = AnsibleError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert said(first) == ""

@@ -1,4 +1,4 @@
-"""Files of others that a set replaces, edits or removes: kept before, and put back when nobody changed them since."""
+"""Foreign files that a set replaces, edits or removes are saved, and restored if they are unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK = "# ours\n"
 
 
 class Host:
-    """A directory of files, a memory, and a reload that may fail."""
+    """A directory of files, a record, and a reload that may fail."""
 
     def __init__(self, root, monkeypatch):
         self.etc, self.memory, self.locks, self.status = root / "etc", root / "memory", root / "run", 0
@@ -62,7 +62,7 @@ def states(outcome):
     return [change.state for change in outcome.changes]
 
 
-def test_what_is_replaced_is_kept_and_comes_back(host):
+def test_a_replaced_file_is_saved_and_restored(host):
     host.write("a.conf")
     os.chmod(host.path("a.conf"), 0o640)
     outcome = host.install(host.ours())
@@ -71,7 +71,7 @@ def test_what_is_replaced_is_kept_and_comes_back(host):
         assert stream.read() == "theirs\n"
     assert os.stat(f"{host.memory}/kept").st_mode & 0o777 == 0o700
     assert host.install(host.ours()).notes == []
-    # Other options of ours, even an edit by hand of what is ours: the copy stays what it was.
+    # Other options, even a manual edit of the managed file, do not change the saved copy.
     host.install(host.ours(MARK + "more\n"))
     host.write("a.conf", MARK + "by hand\n")
     outcome = host.install(host.back())
@@ -82,7 +82,7 @@ def test_what_is_replaced_is_kept_and_comes_back(host):
     assert not host.install(host.back()).changed
 
 
-def test_what_was_ours_before_is_not_kept(host):
+def test_a_managed_file_is_not_saved(host):
     host.write("a.conf", MARK + "of version 0.1\n")
     host.install(host.ours())
     assert not os.path.exists(host.copy())
@@ -90,7 +90,7 @@ def test_what_was_ours_before_is_not_kept(host):
     assert host.read("a.conf") == MARK
 
 
-def test_a_removed_link_comes_back(host):
+def test_a_removed_link_is_restored(host):
     host.write("available")
     os.symlink("available", host.path("default"))
     host.install(Wanted(host.path("default"), "absent", keep=True))
@@ -99,7 +99,7 @@ def test_a_removed_link_comes_back(host):
     assert os.readlink(host.path("default")) == "available"
 
 
-def test_what_somebody_put_there_since_stays(host):
+def test_a_file_that_somebody_put_there_since_is_kept(host):
     host.write("a.conf")
     host.install(Wanted(host.path("a.conf"), "absent", keep=True))
     host.write("a.conf", "another\n")
@@ -116,7 +116,7 @@ def edited(host, *edits, name="a.conf"):
     return Wanted(host.path(name), "edited", edits=tuple(Edit(*edit) for edit in edits), keep=True)
 
 
-def test_an_edit_changes_its_text_only(host):
+def test_an_edit_changes_only_its_text(host):
     host.write("a.conf", "one two\r\n  three\xe4 four; }\n")
     os.chmod(host.path("a.conf"), 0o600)
     edits = [(2, 9, "four;", "# four;\n"), (1, 4, "two", "2"), (2, 15, "}", "x\n}")]
@@ -127,13 +127,13 @@ def test_an_edit_changes_its_text_only(host):
     assert (host.etc / "a.conf").read_bytes() == "one two\r\n  three\xe4 four; }\n".encode()
 
 
-def test_bytes_that_are_no_text_stay(host):
+def test_binary_content_is_preserved(host):
     (host.etc / "a.conf").write_bytes(b"a\xff\xfe b\nc\n")
     host.install(edited(host, (2, 0, "c", "d")))
     assert (host.etc / "a.conf").read_bytes() == b"a\xff\xfe b\nd\n"
 
 
-def test_an_edit_that_is_done_is_none(host):
+def test_a_repeated_edit_changes_nothing(host):
     host.write("a.conf", "listen 80;\n")
     edit = (1, 0, "listen 80;", "listen 80 default_server;")
     host.install(edited(host, edit))
@@ -141,7 +141,7 @@ def test_an_edit_that_is_done_is_none(host):
     assert host.read("a.conf") == "listen 80 default_server;\n"
 
 
-def test_an_edit_of_something_else_is_refused(host):
+def test_an_edit_of_an_unexpected_text_is_refused(host):
     host.write("a.conf", "x\n")
     with pytest.raises(
         FileSetError, match=r"a\.conf:1 is no longer 'y'; the file was changed during the run; run again"
@@ -153,7 +153,7 @@ def test_an_edit_of_something_else_is_refused(host):
         host.install(edited(host, (1, 0, "y", "z"), name="none"))
 
 
-def test_a_file_that_somebody_works_on_between_two_edits_is_never_put_back_by_itself(host):
+def test_a_file_that_was_changed_between_two_edits_is_never_restored(host):
     host.write("a.conf", "a b\n")
     host.install(edited(host, (1, 0, "a", "A")))
     host.install(edited(host, (1, 2, "b", "B")))
@@ -164,7 +164,7 @@ def test_a_file_that_somebody_works_on_between_two_edits_is_never_put_back_by_it
     assert host.read("a.conf") == "A B C\n"
 
 
-def test_a_failing_set_leaves_no_copy(host):
+def test_a_failing_set_leaves_no_saved_copy(host):
     host.write("a.conf")
     host.status = 1
     with pytest.raises(FileSetError):
@@ -174,7 +174,7 @@ def test_a_failing_set_leaves_no_copy(host):
     assert host.record == {}
 
 
-def test_a_failing_return_keeps_the_copy(host):
+def test_a_failing_restoration_keeps_the_saved_copy(host):
     host.write("a.conf")
     host.install(host.ours())
     host.status = 1
@@ -186,14 +186,14 @@ def test_a_failing_return_keeps_the_copy(host):
     assert host.read("a.conf") == "theirs\n"
 
 
-def test_check_mode_predicts_and_keeps_nothing(host):
+def test_check_mode_predicts_and_saves_nothing(host):
     host.write("a.conf")
     outcome = host.install(host.ours(), dry=True)
     assert (states(outcome), outcome.notes) == (["changed"], ["a.conf is ours"])
     assert not host.memory.exists()
 
 
-def test_a_directory_goes_with_its_last_file(host):
+def test_a_directory_is_removed_with_its_last_file(host):
     for folder in ("empty", "shared"):
         (host.etc / folder).mkdir()
         host.write(f"{folder}/a.conf", MARK)

@@ -1,4 +1,4 @@
-"""The tables of keys: what every key says of itself, and that whoever reads a table takes a new key from it."""
+"""The tables of keys: the description of every key, and that new keys in a table are used everywhere."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ KEYS = dict(every_key(keys.SITE_KEYS))
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_every_key_says_what_it_decides_and_what_it_wants(name):
+def test_every_key_has_a_description_and_an_expected_value(name):
     key = KEYS[name]
     assert key.doc
     assert key.wants
-    # Of a mapping of names to sections the check is that of a name.
+    # In a mapping of names to sections, the check is that of a name.
     assert [key.check is None, key.keys is None, key.kinds is None].count(False) == 1
     assert key.each is None or key.check
 
 
 @pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check])
-def test_what_a_key_wants_is_what_its_errors_say(name):
-    """`docs/site.md` says it to who reads first, an error to who does not."""
+def test_errors_use_the_expected_value_of_the_table(name):
+    """`docs/site.md` has the same text for people who read it first."""
     check = KEYS[name].check
     with pytest.raises(Wrong) as caught:
-        # Nothing takes these; of the words of a command the first one is a program.
+        # No value satisfies these; the first word of a command is a program.
         check([None] if name.endswith((".run", ".manage", ".command", ".cleanup")) else ["- -"])
     wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
     assert check.wants == (f"a list: {wanted}" if in_list else wanted)
 
 
 @pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check and key.default])
-def test_a_default_is_a_good_value(name):
+def test_defaults_are_valid_values(name):
     key = KEYS[name]
     as_given = {
         "nginx.listen": 80,
@@ -58,7 +58,7 @@ def test_a_default_is_a_good_value(name):
     assert key.check(as_given) == key.default
 
 
-# What a section or a kind of source needs beside a key of it.
+# Keys that a section or a kind of source requires in addition.
 BESIDE = {
     "source.version": {"git": "https://git.example.com/shop.git"},
     "source.known_hosts": {"git": "https://git.example.com/shop.git"},
@@ -80,13 +80,13 @@ BESIDE |= {
 WITH_DEFAULT = [
     name
     for name, key in KEYS.items()
-    # The empty list is the default of `at`, and none that one may write.
+    # The empty list is the default of `at`, but cannot be written.
     if key.check and not key.required and key.default is not None and name != "timers.at"
 ]
 
 
 def within(section, value):
-    """A site's keys with a value at a section, which may be a mapping of names to sections."""
+    """Return a site's keys with a value at a section, which may be a mapping of names to sections."""
     if KEYS[section].each is not None:
         value = {"one": value}
     for name in reversed(section.split(".")):
@@ -95,7 +95,7 @@ def within(section, value):
 
 
 @pytest.mark.parametrize("name", WITH_DEFAULT)
-def test_a_default_that_is_written_out_changes_nothing(name):
+def test_writing_out_a_default_changes_nothing(name):
     section, _dot, last = name.rpartition(".")
     beside = BESIDE.get(name, {})
     written_out = {last: KEYS[name].default, **{key: value for key, value in beside.items() if key != last}}
@@ -104,12 +104,12 @@ def test_a_default_that_is_written_out_changes_nothing(name):
 
 
 @pytest.mark.parametrize("name", ["static", "media"])
-def test_an_empty_path_of_files_is_where_the_collection_puts_them(name):
+def test_an_empty_path_of_files_is_the_default_path(name):
     site = completed(nginx={name: {"url": "/assets/", "path": ""}})
     assert site["nginx"][name] == completed(nginx={name: {"url": "/assets/"}})["nginx"][name]
 
 
-def test_what_is_required():
+def test_required_keys():
     assert [name for name, key in KEYS.items() if key.required] == [
         "name",
         "domains",
@@ -124,7 +124,7 @@ def test_what_is_required():
     ]
 
 
-def test_what_is_secret():
+def test_secret_keys():
     found = {".".join(path): key for path, key in keys.secret_keys()}
     assert [name for name, key in found.items() if key.secret] == [
         "source.key",
@@ -143,7 +143,7 @@ def test_what_is_secret():
         "uwsgi.tarball",
     ]
     assert len(found) == 12
-    # They travel by their last name, or by another one.
+    # They are passed under their last name, or under another one.
     names = [key.stored or name.rpartition(".")[2] for name, key in found.items()]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
 
@@ -160,7 +160,7 @@ def backup(monkeypatch):
 
 
 @pytest.mark.usefixtures("backup")
-def test_a_new_section_is_one_line_in_the_table():
+def test_a_new_section_needs_one_line_in_the_table():
     assert completed()["backup"] == {"target": "", "passphrase": "", "keep": {"days": 3}}
     site = completed(backup={"passphrase": SECRET, "keep": {"days": 9}})
     assert site["backup"] == {"target": "", "passphrase": SECRET, "keep": {"days": 9}}
@@ -188,7 +188,7 @@ def mounts(monkeypatch):
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
+def test_a_mapping_of_names_to_sections_needs_one_line_in_the_table():
     assert completed()["mounts"] == completed(mounts=None)["mounts"] == {}
     found = completed(mounts={"a": None, "b": {"place": "x", "more": {"days": 9}}})["mounts"]
     assert found == {"a": {"place": "", "more": {"days": 3}}, "b": {"place": "x", "more": {"days": 9}}}
@@ -199,8 +199,8 @@ def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
     assert fault(mounts=["b"]).endswith("mounts is ['b']; expected a mapping of names to mappings of place, more")
 
 
-def test_what_is_in_a_mapping_of_names_is_not_secret():
-    """`split_secrets` takes secrets out by their path, and a name is in none."""
+def test_keys_in_a_mapping_of_names_cannot_be_secret():
+    """`split_secrets` removes secrets by their path, which cannot contain a name."""
     tables = [key.each for key in KEYS.values() if key.each]
     assert len(tables) == 2
     for table in tables:
@@ -214,7 +214,7 @@ def test_a_section_with_required_keys_may_be_left_out():
     assert absent["superuser"] == {}
 
 
-def test_every_required_key_that_is_missing_is_a_fault():
+def test_every_missing_required_key_is_a_fault():
     found = faults({**SHOP, "superuser": {"email": "a@example.com"}})
     assert [text.partition(": ")[2] for text in found] == [
         "superuser.password is missing; it is required beside email",
@@ -222,7 +222,7 @@ def test_every_required_key_that_is_missing_is_a_fault():
 
 
 @pytest.mark.parametrize("state", ["absent", "present"])
-def test_domains_are_required_of_a_present_site_only(state):
+def test_domains_are_only_required_of_a_present_site(state):
     given = [{"name": "shop", "state": state}]
     if state == "absent":
         assert complete(given)[0]["name"] == "shop"
@@ -246,7 +246,7 @@ def test_an_absent_sites_source_is_not_read():
         ({"startproject": "x"}, {"kind": "startproject", "startproject": "x"}),
     ],
 )
-def test_what_a_source_will_have_one_day_is_declared(source, declared):
+def test_keys_of_a_source_that_are_set_later_are_declared(source, declared):
     assert completed(source=source)["source"] == declared
 
 
@@ -292,7 +292,7 @@ def test_range_of_a_status():
         "health.status",
     ],
 )
-def test_lists_that_may_not_be_empty(name):
+def test_lists_that_cannot_be_empty(name):
     with pytest.raises(Wrong, match="a list of at least 1"):
         KEYS[name].check([])
 
@@ -380,6 +380,6 @@ def test_all_defaults():
     }
 
 
-def test_the_source_of_a_site_that_names_none():
+def test_default_source():
     for given in ({}, {"source": None}, {"source": {}}):
         assert completed(**given)["source"] == {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}

@@ -1,4 +1,4 @@
-"""The keys of a site, each for itself: good values and what they become, bad ones and what is said of them."""
+"""The keys of a site: valid values and their normalised form, invalid values and their error messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
 from ansible_collections.pyweb.stack.plugins.module_utils.model.nginx_checks import RECOMMENDED
 from models import SECRET, completed, fault, faults
 
-# --- good values, key by key: (given, what it becomes) ---
+# --- valid values, key by key: (given, normalised) ---
 
 GOOD = {
     "name": [("a", "a"), ("a-1", "a-1"), ("a" * 31, "a" * 31)],
@@ -113,7 +113,7 @@ GOOD = {
         (["127.0.0.1:81", "[::1]:82"], [{"address": "127.0.0.1", "port": 81}, {"address": "[::1]", "port": 82}]),
         ("80", [{"address": "", "port": 80}]),
     ],
-    # Without tls they mean nothing; test_tls_conflicts.py has them beside it.
+    # Without tls they mean nothing; test_tls_conflicts.py tests them in combination.
     "nginx.listen_tls": [([], [])],
     "nginx.redirect": [(True, True)],
     "nginx.hsts": [("0", 0)],
@@ -178,15 +178,15 @@ GOOD = {
 
 
 @pytest.mark.parametrize(("key", "given", "wanted"), [(key, *pair) for key, pairs in GOOD.items() for pair in pairs])
-def test_good_value(key, given, wanted):
+def test_valid_value(key, given, wanted):
     section, _dot, inner = key.rpartition(".")
-    # What of a directory of the controller is read, has to be there.
+    # A directory of the controller that is read must exist.
     more = {"source": {"git": "x"}} if key == "requirements" else {}
     site = completed(**{section: {inner: given}} if section else {key: given, **more})
     assert (site[section][inner] if section else site[key]) == wanted
 
 
-# --- bad values, key by key: (given, the words of the fault behind the site and the key) ---
+# --- invalid values, key by key: (given, the error message after site and key) ---
 
 HOSTS = "expected host names such as shop.example.com, *.example.com or an IP address"
 PORT = "expected a port from 1 to 65535, or address:port such as 127.0.0.1:8000 or [::1]:8000"
@@ -448,7 +448,7 @@ BAD = {
     "system_packages": [
         (["-y"], "expected names of packages such as libmagic1, g++ or libc6:i386"),
         (["a b"], "expected names of packages"),
-        # Orders of apt: remove, install; a version, an origin, a task, a pattern. Of dnf: a group, a file.
+        # Commands of apt: remove, install; a version, an origin, a task, a pattern. Of dnf: a group, a file.
         (["curl-"], "a name alone, without a version: apt and dnf treat other characters as commands"),
         (["g++-"], "expected names of packages"),
         (["curl:amd64-"], "expected names of packages"),
@@ -784,7 +784,7 @@ BAD = {
     ("key", "given", "words"),
     [pytest.param(key, *pair, id=f"{key}-{number}") for key, pairs in BAD.items() for number, pair in enumerate(pairs)],
 )
-def test_bad_value(key, given, words):
+def test_invalid_value(key, given, words):
     one = fault(**{key: given})
     assert words in one
     assert key in one
@@ -793,14 +793,14 @@ def test_bad_value(key, given, words):
 
 
 def tls_keys(key):
-    """The names of all keys in a section, at any depth."""
+    """Return the names of all keys in a section, at any depth."""
     tables = [key.keys or {}, *(key.kinds or {}).values()]
     found = {name for table in tables for name in table}
     return found.union(*(tls_keys(inner) for table in tables for inner in table.values()))
 
 
 def words_of(given):
-    """The names of all keys that a value has, at any depth."""
+    """Return the names of all keys in a value, at any depth."""
     inner = list(given.values()) if isinstance(given, dict) else []
     return set(given if isinstance(given, dict) else ()).union(*(words_of(value) for value in inner))
 
@@ -818,14 +818,14 @@ def test_every_key_of_the_model_is_in_the_tables():
     assert set(BAD) == set(keys.SITE_KEYS)
 
 
-def test_an_unknown_key_names_the_nearest():
+def test_an_unknown_key_suggests_the_nearest_one():
     one = fault(domain="shop.example.com")
     assert one == "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?"
     assert "unknown key 'uwsgi.proceses'; did you mean 'processes'?" in fault(uwsgi={"proceses": 2})
     assert "unknown key 'zzz'; known are build, canonical, database, domains, env" in fault(zzz=1)
 
 
-def test_what_is_required_is_said_with_an_example():
+def test_a_missing_required_key_is_reported_with_an_example():
     assert faults({}) == [
         "web_sites[0]: has no name; it is required; add for example `name: shop`",
         "web_sites[0]: has no domains; it is required; add for example `domains: [shop.example.com]`",
@@ -833,7 +833,7 @@ def test_what_is_required_is_said_with_an_example():
     assert faults({"name": None, "domains": None}) == faults({})
 
 
-def test_a_kind_is_guessed_only_for_an_unknown_word():
+def test_a_kind_is_only_suggested_for_an_unknown_word():
     known = "expected exactly one of git, archive, directory, path, startproject"
     assert fault(source={"version": "main"}).endswith(f"source has version; {known}")
     assert fault(source={"git": "x", "path": "/y", "pat": 1}).endswith(f"source has git and path; {known}")

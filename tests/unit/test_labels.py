@@ -1,4 +1,4 @@
-"""What a kernel with SELinux is asked, on made-up ones."""
+"""Requests to a kernel with SELinux, with a fake selinuxfs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import labels
 
 @pytest.fixture
 def selinux(tmp_path, monkeypatch):
-    """A file system of SELinux whose policy knows the given types, and a `restorecon` that notes its arguments."""
+    """A fake selinuxfs whose policy knows the given types, and a `restorecon` that records its arguments."""
 
     def make(known=(), on=True):
         def opened(path, *_rest, **_named):
@@ -23,7 +23,7 @@ def selinux(tmp_path, monkeypatch):
 
 
 class Context:
-    """selinuxfs's `context`: it takes a context that the policy has."""
+    """selinuxfs's `context`: it accepts a context that the policy has."""
 
     def __init__(self, known):
         self.known = known
@@ -49,7 +49,7 @@ class Context:
         ((), ""),
     ],
 )
-def test_the_domain_of_a_service_is_asked_of_the_policy(selinux, known, domain):
+def test_the_domain_of_a_service_is_read_from_the_policy(selinux, known, domain):
     assert labels.service_domain(selinux(known)) == domain
 
 
@@ -58,7 +58,7 @@ def test_without_selinux_there_is_no_domain(tmp_path):
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_a_tree_is_labelled_where_selinux_is_on(selinux, monkeypatch, tmp_path, on):
+def test_a_tree_is_labelled_if_selinux_is_enabled(selinux, monkeypatch, tmp_path, on):
     program = tmp_path / "restorecon"
     program.write_text('#!/bin/sh\necho "$*" >>"${0%/*}/asked"\n')
     program.chmod(0o755)
@@ -75,7 +75,7 @@ case $1 in -n) cat "${0%/*}/differs" 2>/dev/null;; esac
 
 
 @pytest.mark.parametrize("differs", [True, False])
-def test_a_tree_is_walked_only_where_its_top_has_another_label(selinux, monkeypatch, tmp_path, differs):
+def test_a_tree_is_only_walked_if_its_top_has_another_label(selinux, monkeypatch, tmp_path, differs):
     program = tmp_path / "restorecon"
     program.write_text(RESTORECON)
     program.chmod(0o755)
@@ -85,14 +85,14 @@ def test_a_tree_is_walked_only_where_its_top_has_another_label(selinux, monkeypa
     media = tmp_path / "media"
     filesystem = selinux()
     labels.settle(str(media), filesystem)
-    assert not (tmp_path / "asked").exists(), "there is nothing to label"
+    assert not (tmp_path / "asked").exists(), "nothing needs a label"
     media.mkdir()
     labels.settle(str(media), filesystem)
     walked = [f"-R -F {media}"] if differs else []
     assert (tmp_path / "asked").read_text().splitlines() == [f"-n -v {media}", *walked]
 
 
-def test_without_its_program_nothing_is_labelled(selinux, monkeypatch, tmp_path):
+def test_nothing_is_labelled_without_restorecon(selinux, monkeypatch, tmp_path):
     monkeypatch.setattr(labels, "PATH", str(tmp_path))
     monkeypatch.setattr(labels.subprocess, "run", lambda *words, **_named: pytest.fail(str(words)))
     labels.restore("/opt", selinux())

@@ -1,4 +1,4 @@
-"""What of a site is live, as modules return it for the report."""
+"""The live release of a site, as modules return it for the report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_nothing_is_live_before_the_first_release(tmp_path):
     assert live.live(make_layout(tmp_path)) == {**nothing, "socket": None}
 
 
-def test_a_release_of_0_1_knows_its_source_and_no_subject(tmp_path):
+def test_a_release_of_0_1_has_a_source_and_no_subject(tmp_path):
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, record["id"], OLD)
     found = live.live(make_layout(tmp_path))
@@ -24,7 +24,7 @@ def test_a_release_of_0_1_knows_its_source_and_no_subject(tmp_path):
     assert found["source"] == record["source"]
 
 
-def test_where_the_live_release_listens_is_known(tmp_path):
+def test_sockets_of_the_live_release(tmp_path):
     layout = make_layout(tmp_path)
     put_links(tmp_path, OLD)
     os.makedirs(layout.release(OLD), exist_ok=True)
@@ -32,7 +32,7 @@ def test_where_the_live_release_listens_is_known(tmp_path):
     assert live.live(layout)["socket"] == ["127.0.0.1:8001"]
 
 
-def test_a_release_without_a_record_has_an_id_alone(tmp_path):
+def test_a_release_without_a_record_only_has_an_id(tmp_path):
     put_links(tmp_path, OLD)
     assert live.live(make_layout(tmp_path))["id"] == OLD
 

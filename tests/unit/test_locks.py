@@ -1,4 +1,4 @@
-"""What lock files and manifests pin, in real files of each tool that the tools made, but for the longest lists."""
+"""Pinned packages in lock files and manifests; except for long lists, the files were made by the real tools."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_poetry():
         ([], ["prd"], r"^poetry\.lock: groups: it has no 'prd'; did you mean 'prod'\?"),
     ],
 )
-def test_extras_and_groups_that_a_lock_does_not_have(extras, groups, wrong):
+def test_unknown_extras_and_groups_of_a_lock_are_refused(extras, groups, wrong):
     with pytest.raises(Unreadable, match=wrong):
         lines("poetry", "poetry.lock", extras, groups)
 
@@ -84,7 +84,7 @@ def test_pylock():
     assert all(len(pin.hashes) == 2 for pin in locked(str(LOCKS / "pylock"), "pylock.toml", [], []))
 
 
-def test_pylock_with_groups_extras_and_places(tmp_path):
+def test_pylock_with_groups_extras_and_locations(tmp_path):
     text = """lock-version = "1.0"
 extras = ["images"]
 dependency-groups = ["dev", "prod"]
@@ -270,7 +270,7 @@ test = ["pytest"]
 
 
 def test_a_lock_of_poetry_1(tmp_path):
-    """It does not say why a package is in it."""
+    """It does not record why a package is in it."""
     root = write(tmp_path, {"poetry.lock": OLD, "pyproject.toml": OLD_PROJECT})
     found = locked(root, "poetry.lock", [], [])
     assert sorted(pin.line for pin in found) == [
@@ -308,7 +308,7 @@ def test_a_lock_of_poetry_1(tmp_path):
         ('type = "directory"\nurl = "lib"\n', "x @ file://{root}/lib"),
     ],
 )
-def test_places_of_poetry(tmp_path, source, line):
+def test_locations_in_a_poetry_lock(tmp_path, source, line):
     text = f'[[package]]\nname = "x"\nversion = "1"\ngroups = ["main"]\n[package.source]\n{source}'
     root = write(tmp_path, {"poetry.lock": text, "lib/setup.py": ""})
     [pin] = locked(root, "poetry.lock", [], [])
@@ -324,7 +324,7 @@ def test_code_outside_of_the_source_is_refused(tmp_path):
         locked(root, "Pipfile.lock", [], [])
 
 
-def test_places_of_pipenv(tmp_path):
+def test_locations_in_a_pipenv_lock(tmp_path):
     text = """{"_meta": {"sources": [{"name": "mine", "url": "https://mine/simple"}, {"name": "pypi", "url":
     "DEFAULT-INDEX"}]}, "default": {"a": {"version": "==1"}, "b": {"version": "==1", "index": "pypi"},
     "c": {"git": "https://git/c", "ref": "abc", "extras": ["x"]}, "d": {"path": ".", "editable": true}}}"""
@@ -344,7 +344,7 @@ def test_places_of_pipenv(tmp_path):
 # --- uv ---
 
 
-def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
+def test_the_export_of_uv_keeps_the_indexes_of_the_lock(tmp_path):
     text = "".join(
         f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ registry = "{url}" }}\n'
         for name, url in (("django", DEFAULT), ("mine", "https://mine/simple"), ("flat", "wheels"))
@@ -421,7 +421,7 @@ e = {url = "https://x/e.whl"}
         ("a = {version = '1', source = 'mine'}", r"^pyproject\.toml: a comes from the index 'mine', which only a lock"),
     ],
 )
-def test_what_only_a_lock_settles(tmp_path, line, wrong):
+def test_dependencies_that_need_a_lock_file_are_refused(tmp_path, line, wrong):
     root = write(tmp_path, {"pyproject.toml": f"[tool.poetry.dependencies]\n{line}\n"})
     with pytest.raises(Unreadable, match=wrong):
         manifests.poetry(root, "pyproject.toml")
@@ -444,7 +444,7 @@ more = ["sentry-sdk"]
             manifests.project(root, "pyproject.toml", extras, groups)
 
 
-def test_requirement_files_that_name_others(tmp_path):
+def test_requirement_files_that_include_others(tmp_path):
     texts = {
         "requirements/prod.txt": "-r base.txt\n--requirement=more.txt # comment\n-c ../limits.txt\n-r prod.txt\n",
         "requirements/base.txt": "Django \\\n  >=5\n\n# x\n",
@@ -459,7 +459,7 @@ def test_requirement_files_that_name_others(tmp_path):
 # --- pins ---
 
 
-def test_what_is_installed_at_once():
+def test_which_pins_are_installed_together():
     pins = [
         Pin("b", "b==1", hashes=("h:1",)),
         Pin("a", "a==1", hashes=("h:2",)),
@@ -485,7 +485,7 @@ def test_what_is_installed_at_once():
         ("python_version > '3' or extra == 'b'", "python_version > '3' or python_version < '0'"),
     ],
 )
-def test_extras_are_settled(marker, left):
+def test_extras_in_markers_are_evaluated(marker, left):
     assert settled(marker, {"extra": ["a"]}) == left
 
 
@@ -498,7 +498,7 @@ def test_extras_are_settled(marker, left):
         ("ssh://git@h/r", "git+ssh://git@h/r@c"),
     ],
 )
-def test_addresses_of_repositories(url, wanted):
+def test_urls_of_repositories(url, wanted):
     assert git_url(url, "c") == wanted
 
 
@@ -521,14 +521,14 @@ def test_which_requirement_is_django(line, is_django):
     assert names_django([line]) is is_django
 
 
-def test_the_newest_django_of_a_python():
+def test_the_newest_django_for_a_python():
     assert newest_django("3.9") == "Django>=4.2,<4.3"
     assert newest_django("3.11") == "Django>=5.2,<5.3"
     assert newest_django("3.13") == "Django>=6.1,<6.2"
     assert newest_django("") == "Django>=6.1,<6.2"
 
 
-def test_a_second_uwsgi():
+def test_another_uwsgi_is_recognised():
     assert competing(["uWSGI==2", "uwsgitop"], "pyuwsgi") == ["uwsgi"]
     assert competing(["uwsgi", "pyuwsgi"], "uwsgi") == ["pyuwsgi"]
     assert competing(["pyuwsgi"], "pyuwsgi") == []

@@ -1,4 +1,4 @@
-"""What is noted of a host before the first run, and since."""
+"""What is recorded of a host before the first run, and later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UnitFileState=
 
 
 class Host:
-    """A made-up root directory in place of /etc and /run."""
+    """A root directory below tmp_path in place of /etc and /run."""
 
     def __init__(self, root, monkeypatch):
         self.root = root
@@ -51,7 +51,7 @@ def host(tmp_path, monkeypatch):
     return Host(tmp_path, monkeypatch)
 
 
-def test_the_first_run_notes_what_is_there(host):
+def test_the_first_run_records_the_state_of_the_host(host):
     host.put("/etc/nginx/nginx.conf", "events {}\n")
     os.symlink("../sites-available/default", host.root / "etc/nginx/default")
     host.put("/etc/firewalld/zones/public.xml", "<zone/>")
@@ -80,7 +80,7 @@ def test_the_first_run_notes_what_is_there(host):
         "/run/systemd/system-preset/00-pyweb.stack.preset",
     ],
 )
-def test_what_is_noted_already_stays_once_a_run_has_changed_the_host(host, path):
+def test_the_record_is_kept_once_a_run_has_changed_the_host(host, path):
     first = host.remember("git")
     host.put(path, "# Written by pyweb.stack.\n")
     assert host.remember("git", "nginx") == {**first, "begun": True}
@@ -88,21 +88,21 @@ def test_what_is_noted_already_stays_once_a_run_has_changed_the_host(host, path)
     assert host.remember("git", "nginx") == {**first, "begun": True}
 
 
-def test_what_is_noted_already_stays_once_packages_came(host):
+def test_the_record_is_kept_once_packages_were_installed(host):
     first = host.remember("git")
     memory.note_packages(["git", "nginx"])
     assert host.remember("git", "nginx") == {**first, "begun": True}
 
 
-def test_what_is_noted_already_stays_once_a_site_has_a_place(host):
+def test_the_record_is_kept_once_a_site_has_directories(host):
     first = host.remember("git")
     memory.note_site(Layout.under("shop"), "site-shop", True, [])
     files.forget(Layout.under("shop").memory)
     assert host.remember("git", "nginx") == {**first, "begun": True}
 
 
-def test_what_a_refused_run_noted_is_noted_anew(host):
-    """Until the next run its owner may have done anything with the host."""
+def test_the_record_of_a_refused_run_is_made_again(host):
+    """The administrator may have changed the host before the next run."""
     host.remember("git")
     host.put("/etc/nginx/nginx.conf", "events {}\n")
     noted = host.remember("git", "nginx")
@@ -131,12 +131,12 @@ def test_a_host_of_an_earlier_version_gets_no_false_record(host, path, text):
     "path",
     ["/etc/sysusers.d/site-shop.conf", "/etc/systemd/system/uwsgi-shop.service", "/etc/nginx/nginx.conf"],
 )
-def test_a_file_of_somebody_else_with_such_a_name_is_no_trace(host, path):
+def test_a_foreign_file_with_a_managed_name_is_not_a_sign_of_an_earlier_run(host, path):
     host.put(path, "# Written by hand\n" + 20 * "#\n" + "# Written by pyweb.stack\n")
     assert host.remember("git")["packages"] == ["git"]
 
 
-def test_a_link_is_never_ours(host):
+def test_a_link_is_never_recognised_as_managed(host):
     host.put("/elsewhere", "# Written by pyweb.stack.\n")
     os.symlink(host.root / "elsewhere", host.root / "link")
     assert memory.is_marked(f"{host.root}/elsewhere")
@@ -144,7 +144,7 @@ def test_a_link_is_never_ours(host):
     assert not memory.is_marked(str(host.root))
 
 
-def test_packages_are_ours_from_the_beginning_of_a_run_to_their_note(host):
+def test_packages_installed_during_a_run_are_recorded(host):
     host.remember("git")
     memory.note_packages(["git", "nginx", "nginx-common"])
     host.remember("git", "nginx", "nginx-common", "the-users-own")
@@ -156,7 +156,7 @@ def test_packages_are_ours_from_the_beginning_of_a_run_to_their_note(host):
     assert memory.brought() == []
 
 
-def test_what_a_failed_run_left_in_the_background_is_ours(host):
+def test_packages_that_a_failed_run_installs_in_the_background_are_recorded(host):
     host.remember("git")
     memory.note_packages(["git"], begun=["nginx"])
     host.remember("git", "nginx", "nginx-common")
@@ -164,7 +164,7 @@ def test_what_a_failed_run_left_in_the_background_is_ours(host):
     assert memory.brought() == ["nginx", "nginx-common"]
 
 
-def test_accounts_that_packages_made_are_ours(host, monkeypatch):
+def test_accounts_created_by_packages_are_recorded(host, monkeypatch):
     users(monkeypatch, root=0)
     host.remember("git")
     users(monkeypatch, root=0, nginx=990)
@@ -177,12 +177,12 @@ def test_accounts_that_packages_made_are_ours(host, monkeypatch):
     assert memory.brought("users") == ["nginx"]
 
 
-def test_nothing_is_ours_where_no_run_began(host):
+def test_nothing_is_recorded_if_no_run_began(host):
     memory.note_packages(["git"])
     assert memory.brought() == []
 
 
-def test_what_an_uninstall_left_is_ours_at_the_next_first_run(host):
+def test_packages_that_an_uninstallation_left_are_recorded_again_by_the_next_first_run(host):
     host.put("/etc/sysusers.d/other.conf")
     host.remember("git")
     memory.note_packages(["git", "nginx"])
@@ -197,14 +197,14 @@ def test_what_an_uninstall_left_is_ours_at_the_next_first_run(host):
     assert not os.path.exists(layouts.LEFT)
 
 
-def test_a_site_is_noted_with_its_places(host):
+def test_a_site_is_recorded_with_its_directories(host):
     shop, blog = (Layout.under(name, {"sites": "/srv/web"}) for name in ("shop", "blog"))
     memory.note_site(shop, "site-shop", managed=True, made=["/srv/web"])
     memory.note_site(blog, "huatai", managed=False, made=[])
     noted = memory.sites()
     assert noted["shop"]["paths"]["root"] == "/srv/web/shop"
     assert (noted["shop"]["user"], noted["shop"]["managed"], noted["shop"]["made"]) == ("site-shop", True, ["/srv/web"])
-    # Whichever goes last takes along what was made for the first.
+    # The site that is removed last also removes what was made for the first.
     assert (noted["blog"]["user"], noted["blog"]["managed"], noted["blog"]["made"]) == ("huatai", False, ["/srv/web"])
     before = os.stat(shop.memory).st_mtime_ns
     memory.note_site(shop, "site-shop", managed=True, made=[])

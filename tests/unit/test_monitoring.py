@@ -1,4 +1,4 @@
-"""docs/monitoring.md, the alert rules and the dashboard name metrics that there are, all of them in the page."""
+"""docs/monitoring.md, the alert rules and the dashboard only name existing metrics, and the page has all of them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_page_has_every_key():
         assert key.check.wants in text
 
 
-def test_alert_rules_are_as_prometheus_has_them():
+def test_alert_rules_have_the_format_of_prometheus():
     """https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/"""
     document = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     assert list(document) == ["groups"]
@@ -58,8 +58,8 @@ def test_alert_rules_are_as_prometheus_has_them():
     assert len(names) == len(set(names)) >= 4
 
 
-def test_prometheus_reads_the_metrics():
-    """By the parser of its own client library, which refuses what is not of its text format."""
+def test_prometheus_can_read_the_metrics():
+    """Tested with the parser of its client library, which refuses text in another format."""
     samples = metrics.Samples()
     samples.add("pyweb_fault", 1, site='a "quoted" \\ name', code="line\nbreak")
     for metric in METRICS:
@@ -75,20 +75,20 @@ def test_prometheus_reads_the_metrics():
     )
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")
-def test_promtool_takes_the_alert_rules():
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_accepts_the_alert_rules():
     done = subprocess.run(["promtool", "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_dashboard_shows_metrics_that_there_are():
+def test_the_dashboard_only_shows_existing_metrics():
     board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     asked += [one["expr"] for one in board["annotations"]["list"]]
     assert all(named(expr) and named(expr) <= set(KNOWN) for expr in asked)
     ids = [panel["id"] for panel in board["panels"]]
     assert len(ids) == len(set(ids))
-    # No two panels lie on each other, and none outside of Grafana's 24 columns.
+    # No two panels overlap, and none is outside of Grafana's 24 columns.
     cells = [
         (x, y)
         for place in (panel["gridPos"] for panel in board["panels"])

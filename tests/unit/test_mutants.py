@@ -1,4 +1,4 @@
-"""Which mutants the sampler (tests/tools/mutants.py) makes of a source, which it draws, and what it says of them."""
+"""Which mutants the sampler (tests/tools/mutants.py) creates of a source, which ones it selects, and its report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mutations import Change, changes_of
 
 
 def made(source: str) -> list[str]:
-    """All sources that differ from this one in one place."""
+    """Return all sources that differ from this one in one place."""
     return [change.made_in(source) for change in changes_of(source)]
 
 
@@ -48,7 +48,7 @@ def made(source: str) -> list[str]:
         ("[a for a in b if a.c]", ["[a for a in b if (not (a.c))]"]),
     ],
 )
-def test_what_is_made_of_an_expression_or_a_statement(source: str, wanted: list[str]) -> None:
+def test_mutants_of_an_expression_or_a_statement(source: str, wanted: list[str]) -> None:
     assert sorted(made(source)) == sorted(wanted)
 
 
@@ -63,20 +63,20 @@ def test_what_is_made_of_an_expression_or_a_statement(source: str, wanted: list[
         "a = f'this is {b} message'",
     ],
 )
-def test_what_tests_cannot_know_is_left_alone(source: str) -> None:
+def test_code_that_tests_cannot_observe_has_no_mutants(source: str) -> None:
     assert made(source) == []
 
 
-def test_the_words_of_an_error_are_left_alone_and_the_error_is_not() -> None:
+def test_the_message_of_an_error_has_no_mutants_but_the_error_has() -> None:
     assert made("raise E('x', 1)") == ["pass"]
 
 
-def test_only_one_place_changes_whatever_stands_before_it() -> None:
+def test_only_one_place_changes_after_non_ascii_text() -> None:
     source = "a = 'ü'  # ü\nb = (\n    c ==\n    d\n)\n"
     assert "a = 'ü'  # ü\nb = (\n    (c != d)\n)\n" in made(source)
 
 
-def test_every_mutant_of_the_collection_is_a_program() -> None:
+def test_every_mutant_is_valid_python() -> None:
     path = mutants.ROOT / mutants.UNDER / "host/shell.py"
     source = path.read_text(encoding="utf-8")
     changed = made(source)
@@ -86,7 +86,7 @@ def test_every_mutant_of_the_collection_is_a_program() -> None:
         compile(text, str(path), "exec")
 
 
-def test_what_runs_at_import_is_told_from_what_runs_later() -> None:
+def test_code_that_runs_at_import_is_distinguished_from_other_code() -> None:
     found = changes_of("A = 1\n@d(2)\ndef f(a=3):\n    b = 4\nclass C:\n    c = 5\n    def g(self): return lambda: 6\n")
     assert {change.old: change.at_import for change in found if change.old.isdigit()} == {
         **dict.fromkeys("1235", True),
@@ -98,7 +98,7 @@ def mutant(line: int, *tests: str) -> Mutant:
     return Mutant("a.py", Change(line, line, 0, 1, "a", "b", False), tests)
 
 
-def test_only_what_tests_reach_is_drawn_and_a_line_once() -> None:
+def test_only_lines_that_tests_reach_are_selected_each_once() -> None:
     by_line = {("a.py", line): [mutant(line, "t"), mutant(line)] for line in range(8)}
     by_line |= {("a.py", line): [mutant(line)] for line in range(8, 20)}
     sample = drawn(by_line, 5, random.Random(1))
@@ -108,7 +108,7 @@ def test_only_what_tests_reach_is_drawn_and_a_line_once() -> None:
     assert len(drawn(by_line, 100, random.Random(1))) == 8
 
 
-def test_the_report_counts_what_is_killed_and_names_what_is_not() -> None:
+def test_the_report_counts_killed_mutants_and_names_the_others() -> None:
     by_line = {("a.py", line): [mutant(line, *(["t"] if line < 4 else []))] for line in range(8)}
     outcomes = [
         (mutant(line, "t"), outcome) for line, outcome in enumerate(["killed", "time limit", "survived", "killed"])
@@ -154,7 +154,7 @@ def test_loop():
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mutants.Copy:
-    """A copy of a little checkout with one module and its test."""
+    """A copy of a small checkout with one module and its test."""
     root = tmp_path / "checkout"
     for name, text in {
         "plugins/module_utils/sum.py": SUM,
@@ -172,13 +172,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mutants.Copy:
     return mutants.Copy(tmp_path / "copy")
 
 
-def test_a_mutant_is_tried_in_the_copy_by_the_tests_that_reach_it(tree: mutants.Copy) -> None:
+def test_a_mutant_is_run_in_the_copy_with_the_tests_that_reach_it(tree: mutants.Copy) -> None:
     module = mutants.ROOT / "plugins/module_utils/sum.py"
     before = module.read_text(encoding="utf-8")
     by_line = mutants.places(tree.reached())
     tests = {line: found[0].tests for (_path, line), found in by_line.items()}
     more, loop = "tests/unit/test_sum.py::test_more", "tests/unit/test_sum.py::test_loop"
-    # The table is read by all tests of its file, what is in a function by those that get there.
+    # The table is read by all tests of its file, the body of a function by the tests that call it.
     assert tests == {2: (loop, more), 6: (more,), 10: (loop,), 11: (loop,)}
     by_change = {str(one.change): one for found in by_line.values() for one in found}
     assert tree.attempt(by_change["a + STEP -> (a - STEP)"], 60) == "killed"
@@ -188,7 +188,7 @@ def test_a_mutant_is_tried_in_the_copy_by_the_tests_that_reach_it(tree: mutants.
     assert (tree.tree / "plugins/module_utils/sum.py").read_text(encoding="utf-8") == before
 
 
-def test_a_test_that_fails_without_a_mutant_kills_none(tree: mutants.Copy) -> None:
+def test_a_test_that_fails_without_a_mutant_is_not_used(tree: mutants.Copy) -> None:
     path = tree.tree / "tests/unit/test_sum.py"
     path.write_text(TEST_OF_SUM + "\n\ndef test_broken():\n    assert module.more(2) == 5\n", encoding="utf-8")
     reached = tree.reached()

@@ -1,6 +1,6 @@
-"""nginx's files for given sites: which there are, and every template against its golden file.
+"""nginx's files for given sites: which files there are, and every template against its golden file.
 
-`UPDATE_GOLDEN=1 pytest tests/unit/test_nginx.py` writes the golden files anew; read the diff before you commit it.
+`UPDATE_GOLDEN=1 pytest tests/unit/test_nginx.py` rewrites the golden files; read the diff before you commit it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def acme(**more):
     return {"acme": {"email": "web@example.com", **more}}
 
 
-# Somebody else's: their server is the default of port 80, and gzip is theirs.
+# The administrator's configuration: its server is the default of port 80, and it sets gzip.
 THEIRS = conf(
     main="http {\n    gzip off;\n    types {\n    }\n    include conf.d/*.conf;\n}",
     other="server {\n    listen 80;\n    server_name other;\n}",
 )
-# Theirs serves https as well, under another name and with another certificate.
+# Its server also serves https, under another name and with another certificate.
 THEIRS_TLS = conf(
     main="http {\n    include mime.types;\n    ssl_protocols TLSv1 TLSv1.2;\n    include conf.d/*.conf;\n}",
     other="server {\n    listen 443 ssl;\n    server_name other;\n}",
@@ -178,20 +178,20 @@ def files(sites, platform, options):
 
 @functools.cache
 def environment():
-    """Ansible's template lookup as far as it matters: it trims blocks and keeps the last line end."""
+    """Ansible's template lookup as far as necessary: it trims blocks and keeps the last newline."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"),
         trim_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - it is no HTML
+        autoescape=False,  # noqa: S701 - the output is not HTML
     )
     made.filters["comment"] = comment
     return made
 
 
 def rendered(sites, platform, options):
-    """Path to text, as Ansible's template lookup renders."""
+    """Return path to text, rendered as by Ansible's template lookup."""
     result = {}
     for one in files(sites, platform, options):
         if "template" in one:
@@ -204,7 +204,7 @@ def rendered(sites, platform, options):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_golden(name):
-    """A scenario's golden file has what differs from the plain one's."""
+    """A scenario's golden file has the differences from the plain scenario."""
     plain = {} if name == "plain" else rendered(*SCENARIOS["plain"])
     texts = {path: text for path, text in rendered(*SCENARIOS[name]).items() if plain.get(path) != text}
     found = "".join(f"==> {path} <==\n{text}\n" for path, text in texts.items())
@@ -222,7 +222,7 @@ def test_every_template_has_a_golden_file():
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_file_carries_the_mark_by_which_it_is_removed(name):
+def test_every_file_has_the_mark_by_which_it_is_recognised_and_removed(name):
     for path, text in rendered(*SCENARIOS[name]).items():
         assert nginx.MARK in text or re.fullmatch(r"link to \.\./sites-available/[a-z-]+\.conf\n", text), path
 
@@ -235,7 +235,7 @@ def test_every_file_carries_the_mark_by_which_it_is_removed(name):
         ("default_d", {"default.d/shop.conf", "conf.d/uwsgi_shop.conf"}),
     ],
 )
-def test_layout_has_its_files_and_removes_those_of_the_others(layout, there):
+def test_each_layout_has_its_files_and_removes_those_of_the_others(layout, there):
     found = files([SHOP], DEBIAN, {"layout": layout})
     mine = {one["path"][len("/etc/nginx/") :]: one for one in found if "shop" in one["path"]}
     assert {path for path, one in mine.items() if one.get("state") != "absent"} == there
@@ -243,7 +243,7 @@ def test_layout_has_its_files_and_removes_those_of_the_others(layout, there):
     assert all(one["marked"] for one in mine.values() if one.get("state") == "absent")
 
 
-def test_absent_site_leaves_nothing_and_touches_no_other():
+def test_absent_site_leaves_no_files_and_changes_no_other():
     found = files([SHOP, {"name": "old", "state": "absent"}], DEBIAN, {})
     old = [one for one in found if "old" in one["path"]]
     assert len(old) == 6
@@ -252,7 +252,7 @@ def test_absent_site_leaves_nothing_and_touches_no_other():
     assert len(paths) == len(set(paths))
 
 
-def test_without_sites_nothing_listens():
+def test_nginx_does_not_listen_without_sites():
     found = rendered([], DEBIAN, {})
     assert not any("listen" in text for text in found.values())
 
@@ -270,7 +270,7 @@ def test_site_named_default_keeps_its_file():
 )
 def test_ipv6(given, kernel, listens):
     found = rendered([SHOP], REDHAT, {"ipv6": given, "kernel_ipv6": kernel})
-    # The catch-all server's, and the site's.
+    # Of the catch-all server and of the site.
     assert found["/etc/nginx/conf.d/shop.conf"].count("listen [::]:80;") == (2 if listens else 0)
 
 
@@ -302,7 +302,7 @@ def test_fault(sites, options, fault):
     assert "\n" not in str(error.value)
 
 
-def test_all_faults_are_listed_at_once():
+def test_all_faults_are_listed_together():
     with pytest.raises(InventoryError) as error:
         files([SHOP], DEBIAN, {"ipv6": "x", "layout": "y", "worker_connections": "z"})
     assert len(error.value.faults) == 3

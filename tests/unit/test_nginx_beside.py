@@ -1,4 +1,4 @@
-"""Our files beside somebody else's nginx.conf: where they go, what changes in theirs, and who answers unknown names."""
+"""Managed files with the administrator's nginx.conf: where they are, which of its files change, and default servers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def edits(found, path="nginx.conf"):
     return [(edit["line"], edit["old"], edit["new"]) for edit in found[path]["edits"]] if path in found else []
 
 
-# --- whose nginx.conf is it -------------------------------------------------------------------------------------------
+# --- which nginx.conf is used -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def edits(found, path="nginx.conf"):
         ({"main": "foreign"}, False),
     ],
 )
-def test_nginx_conf_is_written_where_nobody_else_uses_it(facts, ours):
+def test_nginx_conf_is_only_written_if_nothing_else_uses_it(facts, ours):
     found = files({**host(conf(main=BOTH)), "foreign_files": [], **facts})
     assert ("nginx.conf" in found) == ours
     if ours:
@@ -67,7 +67,7 @@ def test_nginx_conf_is_written_where_nobody_else_uses_it(facts, ours):
         assert bool(found["nginx.conf"].get("note")) == (facts["main"] == "packaged")
 
 
-def test_user_is_that_of_the_file_that_is_there():
+def test_user_is_that_of_the_existing_nginx_conf():
     assert files({"main": "packaged", "user": "nginx"})["nginx.conf"]["vars"]["nginx"]["user"] == "nginx"
     assert files({"main": "absent"})["nginx.conf"]["vars"]["nginx"]["user"] == "www-data"
 
@@ -87,7 +87,7 @@ def test_user_is_that_of_the_file_that_is_there():
         ),
     ],
 )
-def test_files_go_where_theirs_looks_for_them(main, platform, layout, wanted):
+def test_files_are_put_where_the_existing_nginx_conf_includes_them(main, platform, layout, wanted):
     found = files(host(conf(main=main)), platform=platform, layout=layout)
     assert there(found) == wanted | {"pyweb_uwsgi_params", render.DROP_IN}
     assert not any("edits" in file for file in found.values())
@@ -103,7 +103,7 @@ def test_files_go_where_theirs_looks_for_them(main, platform, layout, wanted):
         ({"worker_connections": "768"}, 65536),
         ({"worker_connections": "100000"}, 201024),
         ({"worker_connections": "1000000"}, 1048576),
-        # Whose unit or drop-in says how many knows why.
+        # A unit or drop-in of the administrator that sets a number has its reasons.
         ({"limit_nofile": True}, 0),
     ],
 )
@@ -112,7 +112,7 @@ def test_nginx_gets_descriptors_for_the_connections_of_its_own_configuration(fac
     assert found[render.DROP_IN]["vars"] == {"descriptors": descriptors}
 
 
-def test_nginx_gets_descriptors_for_our_connections():
+def test_nginx_gets_descriptors_for_the_connections_of_the_inventory():
     [drop_in] = [
         file
         for file in render.files(complete([SHOP]), DEBIAN, worker_connections=50000)
@@ -127,11 +127,11 @@ def test_nginx_gets_descriptors_for_our_connections():
         (REDHAT, "auto", [], "include /etc/nginx/conf.d/*.conf;"),
         (DEBIAN, "auto", [], "include /etc/nginx/sites-enabled/*;"),
         (DEBIAN, "conf_d", [], "include /etc/nginx/conf.d/*.conf;"),
-        # Somebody's file that nobody includes stays as dead as it is.
+        # A file of the administrator that is not included stays so.
         (REDHAT, "auto", ["/etc/nginx/conf.d/old.conf"], "include /etc/nginx/sites-enabled/*;"),
     ],
 )
-def test_a_missing_include_is_added_behind_all_that_is_there(platform, layout, idle, include):
+def test_a_missing_include_is_added_at_the_end_of_the_http_block(platform, layout, idle, include):
     found = files(host(conf(main=NEITHER), idle_files=idle), platform=platform, layout=layout)
     assert edits(found) == [(6, "}", f"    {include}\n}}")]
     assert found["nginx.conf"]["keep"]
@@ -141,7 +141,7 @@ def test_a_missing_include_is_added_behind_all_that_is_there(platform, layout, i
     )
 
 
-def test_no_include_is_added_that_would_wake_what_sleeps():
+def test_no_include_is_added_that_would_activate_unused_files():
     idle = ["/etc/nginx/conf.d/old.conf", "/etc/nginx/sites-enabled/older"]
     [fault] = faults(host(conf(main=NEITHER), idle_files=idle))
     assert "includes neither /etc/nginx/sites-enabled/* nor /etc/nginx/conf.d/*.conf in its http block" in fault
@@ -151,34 +151,34 @@ def test_no_include_is_added_that_would_wake_what_sleeps():
 WITHIN = HTTP % "    server {\n        include conf.d/*.conf;\n    }"
 
 
-def test_ours_do_not_go_where_a_server_of_theirs_includes_them():
-    """Of an include in a server, ours would be in that server."""
+def test_managed_files_are_not_put_where_a_server_block_includes_them():
+    """They would then be inside of that server."""
     found = files(host(conf(main=WITHIN)), platform=REDHAT)
     assert {"sites-available/shop.conf", "sites-enabled/shop.conf", "sites-enabled/pyweb_http.conf"} <= there(found)
     assert edits(found)[0][2] == "    include /etc/nginx/sites-enabled/*;\n}"
 
 
-def test_where_every_place_is_for_something_else_nothing_is_added():
+def test_nothing_is_added_if_every_directory_has_another_purpose():
     [fault] = faults(host(conf(main=WITHIN), idle_files=["/etc/nginx/sites-enabled/older"]))
     assert "what is there or comes there is for something else: /etc/nginx/sites-enabled/older" in fault
 
 
-def test_a_main_file_that_cannot_be_read_is_named_with_the_reason():
+def test_an_unreadable_nginx_conf_is_named_with_the_reason():
     [fault] = faults(host(conf(main="http {\n  gzip on\n}")))
     assert fault == f"{MAIN}, which pyweb.stack did not write, has no http block: {MAIN}:3: unexpected '}}'"
 
 
-def test_a_pattern_that_misses_a_site_is_no_include():
+def test_a_pattern_that_does_not_match_every_site_does_not_count_as_an_include():
     main = HTTP % "    include conf.d/site-*.conf;\n    include conf.d/pyweb*.conf;"
     assert len(edits(files(host(conf(main=main)), platform=REDHAT))) == 1
 
 
-def test_the_layout_inside_a_server_needs_our_own_file():
+def test_the_layout_inside_a_server_needs_a_managed_nginx_conf():
     [fault] = faults(host(conf(main=BOTH)), layout="default_d")
     assert "nginx_layout is default_d, which needs the /etc/nginx/nginx.conf" in fault
 
 
-def test_without_debians_directories_the_sites_go_to_conf_d():
+def test_without_debians_directories_the_sites_are_in_conf_d():
     found = files({"main": "packaged", "sites_enabled": False})
     assert "conf.d/shop.conf" in there(found)
     assert "sites-enabled/shop.conf" in there(files({"main": "absent", "sites_enabled": False}))
@@ -187,7 +187,7 @@ def test_without_debians_directories_the_sites_go_to_conf_d():
 # --- the http level ---------------------------------------------------------------------------------------------------
 
 
-def test_our_defaults_reach_our_servers_only_and_theirs_hold():
+def test_managed_defaults_only_apply_to_managed_servers_and_existing_values_are_kept():
     main = HTTP % "    gzip off;\n    keepalive_timeout 5;\n    include conf.d/*.conf;"
     found = files(host(conf(main=main)), platform=REDHAT)
     server = site_of(found)["server"]
@@ -204,12 +204,12 @@ def test_our_defaults_reach_our_servers_only_and_theirs_hold():
     ("theirs", "asked", "says"),
     [
         ("", {}, ["off"]),
-        ("    server_tokens on;\n", {}, None),  # theirs holds, and is inherited
-        ("", {"server_tokens": True}, None),  # so is what was asked for, at the http level
+        ("    server_tokens on;\n", {}, None),  # the existing value is inherited
+        ("", {"server_tokens": True}, None),  # so is that of the inventory, at the http level
         ("    server_tokens on;\n", {"server_tokens": False}, ["off"]),
     ],
 )
-def test_the_server_for_unknown_names_tells_no_version(theirs, asked, says):
+def test_the_server_for_unknown_names_does_not_show_the_version(theirs, asked, says):
     main = HTTP % f"{theirs}    include conf.d/*.conf;"
     site = {**SHOP, "tls": "selfsigned", "nginx": {"options": {"server_tokens": "build"}}}
     view = site_of(files(host(conf(main=main)), sites=[site], platform=REDHAT, options=asked))
@@ -217,14 +217,14 @@ def test_the_server_for_unknown_names_tells_no_version(theirs, asked, says):
     assert view["edges"][0]["server"].get("server_tokens") == says
 
 
-def test_types_come_along_where_theirs_has_none():
+def test_mime_types_are_included_if_the_existing_configuration_has_none():
     with_types = CONF_D.replace("include mime.types;", "types { text/css css; }")
     assert "include" not in site_of(files(host(conf(main=with_types)), platform=REDHAT))["server"]
     server = site_of(files(host(conf(main=CONF_D)), platform=REDHAT))["server"]
     assert server["include"] == ["/etc/nginx/mime.types"]
 
 
-def test_what_was_asked_for_goes_where_nginx_allows_it():
+def test_options_of_the_inventory_are_put_where_nginx_allows_them():
     main = (
         HTTP
         % "    ssl_protocols TLSv1.3;\n    map_hash_max_size 4096;\n    add_header X-A 1;\n    include conf.d/*.conf;"
@@ -233,11 +233,11 @@ def test_what_was_asked_for_goes_where_nginx_allows_it():
     found = files(host(conf(main=main)), platform=REDHAT, options=asked)
     http = found["conf.d/pyweb_http.conf"]["vars"]["http"]
     assert (http["gzip_comp_level"], http["add_header"]) == (["5"], ["X-B 2"])
-    assert "map_hash_max_size" not in http  # theirs says the same
+    assert "map_hash_max_size" not in http  # the existing configuration has the same value
     assert site_of(found)["server"]["ssl_protocols"] == ["TLSv1.2"]
 
 
-def test_what_has_no_place_is_refused_by_name():
+def test_options_that_cannot_be_set_are_refused_and_named():
     main = HTTP % "    map_hash_max_size 2048;\n    include conf.d/*.conf;"
     [fault] = faults(host(conf(main=main)), options={"map_hash_max_size": 4096})
     assert fault.startswith(
@@ -251,14 +251,14 @@ def test_what_has_no_place_is_refused_by_name():
 @pytest.mark.parametrize(
     ("given", "fault"), [(1024, ""), (4321, ""), (2048, "was not written by pyweb.stack and says 4321; set it there")]
 )
-def test_connections_are_theirs(given, fault):
+def test_worker_connections_are_those_of_the_existing_configuration(given, fault):
     if fault:
         assert fault in faults(host(conf(main=BOTH)), worker_connections=given)[0]
     else:
         files(host(conf(main=BOTH)), worker_connections=given)
 
 
-# --- who answers an unknown name --------------------------------------------------------------------------------------
+# --- the default server -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -266,8 +266,8 @@ def test_connections_are_theirs(given, fault):
     [
         ("", "shop", True, None),
         (OTHER.replace("80", "81"), "shop", True, None),
-        (OTHER, "shop", False, None),  # read before ours
-        (OTHER, "alpha", False, (2, "listen 80;", "listen 80 default_server;")),  # read after ours
+        (OTHER, "shop", False, None),  # read before the managed files
+        (OTHER, "alpha", False, (2, "listen 80;", "listen 80 default_server;")),  # read after the managed files
         (OTHER.replace("80;", "80 default_server;"), "alpha", False, None),
         (OTHER.replace("80;", "*:80 default;"), "alpha", False, None),
         (
@@ -279,7 +279,7 @@ def test_connections_are_theirs(given, fault):
         (OTHER.replace("80", "[::]:80"), "alpha", True, None),
     ],
 )
-def test_a_port_with_a_default_of_theirs_gets_no_catch_all(other, name, catch_all, edit):
+def test_a_port_with_an_existing_default_server_gets_no_catch_all(other, name, catch_all, edit):
     facts = host(conf(main=CONF_D, other=other))
     site = {**SHOP, "name": name}
     found = files(facts, [site], REDHAT, ipv6=False)
@@ -287,24 +287,24 @@ def test_a_port_with_a_default_of_theirs_gets_no_catch_all(other, name, catch_al
     assert edits(found, "conf.d/other.conf") == ([edit] if edit else [])
 
 
-def test_what_is_ours_already_stays_the_default():
+def test_a_managed_default_server_is_kept():
     mine = "# pyweb.stack.nginx: site shop.\nserver { listen 80; server_name shop.example; }\n"
     facts = host(conf(main=CONF_D, shop=mine, zeta=OTHER), main="ours")
     found = files(facts, platform=REDHAT, ipv6=False)
     assert site_of(found)["catch_all"] == ["80"]
     assert edits(found, "conf.d/zeta.conf") == []
-    # A new site that nginx reads even earlier changes nothing for theirs.
+    # A new site that nginx reads even earlier does not change existing files.
     assert edits(files(facts, [SHOP, {**SHOP, "name": "a", "domains": ["a"]}], REDHAT), "conf.d/zeta.conf") == []
 
 
-def test_the_server_of_els_file_stays_the_default_though_it_is_read_last():
+def test_the_server_of_els_nginx_conf_stays_the_default_although_it_is_read_last():
     main = HTTP % f"    include conf.d/*.conf;\n{OTHER}"
     found = files(host(conf(main=main)), platform=REDHAT, ipv6=False)
     assert edits(found) == [(7, "listen 80;", "listen 80 default_server;")]
     assert site_of(found)["catch_all"] == []
 
 
-def test_a_default_that_goes_with_the_packages_site_leaves_none():
+def test_removing_the_packages_site_leaves_no_other_default_server():
     default = "server { listen 80 default_server; server_name _; }\n"
     path = "/etc/nginx/conf.d/default.conf"
     facts = host(conf(main=CONF_D, default=default), defaults=[path], packaged_defaults=[path])
@@ -318,7 +318,7 @@ def test_a_default_that_goes_with_the_packages_site_leaves_none():
     }
 
 
-def test_a_site_is_served_at_the_addresses_that_theirs_names():
+def test_a_site_also_listens_on_the_addresses_of_existing_servers():
     other = OTHER.replace("80;", "192.0.2.7:80;").replace(
         "}", "    listen 127.0.0.1:81;\n    listen [2001:db8::1]:80;\n}"
     )
@@ -327,7 +327,7 @@ def test_a_site_is_served_at_the_addresses_that_theirs_names():
     assert site_of(found)["catch_all"] == ["80", "[::]:80"]
 
 
-def test_a_port_that_theirs_has_in_one_socket_for_both_families_is_shared_so():
+def test_a_port_with_one_existing_socket_for_both_families_is_shared():
     other = OTHER.replace("80;", "[::]:80 ipv6only=off;")
     for ipv6 in (True, False):
         found = files(host(conf(main=CONF_D, other=other)), platform=REDHAT, ipv6=ipv6)
@@ -340,25 +340,25 @@ EL = HTTP % "    include conf.d/*.conf;\nserver {\n    listen 80 default_server;
 
 
 @pytest.mark.parametrize(("kernel", "live", "edited"), [(False, [], True), (False, [80], False), (True, [], False)])
-def test_ipv6_goes_where_nginx_could_not_start_with_it(kernel, live, edited):
+def test_ipv6_is_disabled_if_nginx_could_not_start_with_it(kernel, live, edited):
     found = files(host(conf(main=EL), live_ipv6=live), platform=REDHAT, kernel_ipv6=kernel)
     wanted = (8, "listen [::]:80 default_server;", "# listen [::]:80 default_server;\n")
     assert edits(found) == ([wanted] if edited else [])
     assert ("because this host has no IPv6" in found.get("nginx.conf", {}).get("note", "")) == edited
 
 
-def test_a_server_with_nothing_but_ipv6_is_refused():
+def test_a_server_with_only_ipv6_is_refused():
     main = EL.replace("    listen 80 default_server;\n", "")
     [fault] = faults(host(conf(main=main)), kernel_ipv6=False)
     assert fault.startswith("/etc/nginx/nginx.conf:6 listens on IPv6 only, and this host has none")
 
 
-# --- the last site goes -----------------------------------------------------------------------------------------------
+# --- removal of the last site -----------------------------------------------------------------------------------------
 
 GONE = {**SHOP, "state": "absent"}
 
 
-def test_the_last_site_takes_everything_along_and_brings_back_what_was_there():
+def test_the_last_site_removes_everything_and_restores_previous_files():
     kept = [MAIN, "/etc/nginx/sites-enabled/default"]
     found = files({"main": "ours", "kept": kept, "sites": ["shop"]}, [GONE])
     assert {path for path, file in found.items() if file["state"] == "kept"} == {"nginx.conf", "sites-enabled/default"}
@@ -380,12 +380,12 @@ def test_the_last_site_takes_everything_along_and_brings_back_what_was_there():
         ({}, [GONE], False),
     ],
 )
-def test_ours_goes_when_no_site_is_left(facts, sites, leaves):
+def test_managed_files_are_removed_when_no_site_is_left(facts, sites, leaves):
     assert render.leaves(complete(sites), facts) == leaves
 
 
 @pytest.mark.parametrize(("options", "back"), [("default_server", False), ("", True)])
-def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options, back):
+def test_the_packages_site_stays_disabled_if_another_default_server_exists_now(options, back):
     link = "/etc/nginx/sites-enabled/default"
     other = OTHER.replace("listen 80", f"listen 80 {options}")
     facts = host(conf(main=BOTH, other=other), main="ours", sites=["shop"], kept=[MAIN, link])
@@ -394,7 +394,7 @@ def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options
     assert ("sites-enabled/default" in found) is back
 
 
-# --- what cannot be had -----------------------------------------------------------------------------------------------
+# --- conflicts --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options
         ("_", "80", ""),
     ],
 )
-def test_a_name_of_somebody_else_is_refused(names, listen, said):
+def test_a_name_of_an_existing_server_is_refused(names, listen, said):
     other = OTHER.replace("80", listen).replace("server_name other", f"server_name {names}")
     facts = host(conf(main=CONF_D, other=other))
     if said:
@@ -420,7 +420,7 @@ def test_a_name_of_somebody_else_is_refused(names, listen, said):
         files(facts, platform=REDHAT)
 
 
-ALL = "0.0.0.0"  # noqa: S104 - what /proc shows
+ALL = "0.0.0.0"  # noqa: S104 - an address in /proc
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ ALL = "0.0.0.0"  # noqa: S104 - what /proc shows
         ((ALL, "x", ""), 81, ""),
     ],
 )
-def test_a_port_that_another_process_has_is_refused_once(holder, listen, said):
+def test_a_port_of_another_process_is_refused_once(holder, listen, said):
     address, name, unit = holder
     taken = [{"address": address, "port": 80, "name": name, "pid": 7, "unit": unit}]
     facts = {"main": "absent", "taken": taken}
@@ -451,7 +451,7 @@ def test_a_port_that_another_process_has_is_refused_once(holder, listen, said):
         files(facts, [site])
 
 
-def test_the_link_that_the_packages_will_bring_goes_but_not_one_that_is_there():
+def test_the_link_that_the_packages_will_create_is_removed_but_not_an_existing_one():
     assert files({"main": "absent"})["sites-enabled/default"] == {
         "path": "/etc/nginx/sites-enabled/default",
         "state": "absent",

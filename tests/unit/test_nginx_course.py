@@ -1,4 +1,4 @@
-"""Where a request ends, as nginx decides it: phase by phase, through locations, try_files and error pages."""
+"""Where nginx sends a request: phase by phase, through locations, try_files and error pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FILES = {"/srv/a.css", "/srv/in/index.html", "/html/index.html"}
 FOLDERS = {"/srv", "/srv/in", "/srv/empty"}
 DISK = course.Disk(FILES.__contains__, FOLDERS.__contains__)
 
-# What nginx says of a request that goes round and round.
+# nginx's message for an internal redirection cycle.
 ROUND = ("/x", "status", 500, "")
 
 
@@ -30,7 +30,7 @@ def server(text):
         ("root /srv;", "/empty/", "status", 403, "/srv/empty/"),
         ("root /srv; autoindex on;", "/empty/", "file", 200, "/srv/empty/"),
         ("root /srv;", "/in", "return", 301, "/srv/in"),
-        # try_files: files, directories where the argument ends in a slash, then the last one.
+        # try_files: files, directories if the argument ends in a slash, then the last argument.
         ("root /srv; location / { try_files $uri =404; uwsgi_pass a; }", "/x", "status", 404, ""),
         ("root /srv; location / { try_files $uri =404; uwsgi_pass a; }", "/a.css", "pass", 0, ""),
         ("root /srv; location / { try_files $uri $uri/ =404; uwsgi_pass a; }", "/", "pass", 0, ""),
@@ -59,7 +59,7 @@ def server(text):
         ("location / { rewrite ^ /x break; uwsgi_pass a; }", "/y", "pass", 0, ""),
         ("location / { rewrite ^ https://a.de permanent; }", "/", "return", 301, ""),
         ("location / { rewrite ^ /x$cookie_a; }", "/", "unknown", 0, ""),
-        # nobody knows the variable, or where nginx's own directory is
+        # The variable or nginx's own directory is unknown.
         ("root /srv/$host;", "/", "unknown", 0, ""),
         ("location / { }", "/", "unknown", 0, ""),
     ],
@@ -69,12 +69,12 @@ def test_a_request_ends_where_nginx_ends_it(text, uri, ends, status, file):
     assert (found.ends, found.status, found.file) == (ends, status, file)
 
 
-def test_without_a_root_nginx_has_its_own_directory():
+def test_without_a_root_nginx_uses_its_own_directory():
     disk = course.Disk({"/usr/nginx/html/index.html"}.__contains__, lambda _path: True, "/usr/nginx")
     assert course.follow(server("location /api/ { uwsgi_pass a; }"), "/", disk).file == "/usr/nginx/html/index.html"
 
 
-def test_the_shortest_location_that_hands_over_comes_first():
+def test_the_shortest_location_that_passes_requests_on_comes_first():
     text = "location /api/ { uwsgi_pass a; } location ~ ^/b { location ~ c { uwsgi_pass b; } }"
     text += " location /a { uwsgi_pass c; }"
     assert [chain[-1].args[-1] for chain in course.hand_overs(server(text))] == ["c", "/a", "/api/"]
@@ -84,7 +84,7 @@ def test_the_shortest_location_that_hands_over_comes_first():
     ("location", "uri"),
     [("/api/", "/api/"), ("= /x", "/x"), ("^~ /y/", "/y/"), (r"~ ^/z/", "/z"), ("@a", ""), ("~ [0-9]", "")],
 )
-def test_a_location_has_a_uri_that_it_takes(location, uri):
+def test_an_example_uri_of_a_location(location, uri):
     [chain] = course.hand_overs(server(f"location {location} {{ uwsgi_pass a; }}"))
     assert course.sample(chain) == uri
 
@@ -92,7 +92,7 @@ def test_a_location_has_a_uri_that_it_takes(location, uri):
 @pytest.mark.parametrize(
     ("uri", "place"),
     [
-        ("/x.css", r"\.css$"),  # a nested prefix ends no search: the regular expression outside wins
+        ("/x.css", r"\.css$"),  # A nested prefix does not end the search: the outer regular expression is used.
         ("/a/b/x.css", r"\.css$"),
         ("/a/b/x.png", r"\.png$"),  # a nested regular expression does
         ("/a/b/x", "/a/b/"),
@@ -102,7 +102,7 @@ def test_a_location_has_a_uri_that_it_takes(location, uri):
         ("/%65xact.css", "/exact.css"),
     ],
 )
-def test_the_location_is_the_one_that_nginx_finds(uri, place):
+def test_the_location_is_the_one_that_nginx_uses(uri, place):
     found = server(
         r"location ~ \.css$ { return 1; } location /a/ { location /a/b/ { location ~ \.png$ { return 2; } } }"
         " location ^~ /raw/ { return 3; } location ^~/glued/ { return 4; } location =/exact.css { return 5; }"
@@ -110,12 +110,12 @@ def test_the_location_is_the_one_that_nginx_finds(uri, place):
     assert match.name_of(match.locate(found, uri)[-1])[1] == place
 
 
-def test_a_variable_has_one_value_where_it_is_set_once_and_without_a_condition():
+def test_a_variable_has_one_value_if_it_is_set_once_and_unconditionally():
     found = server("set $a unix:/a; set $b x; if ($c) { set $b y; } location / { set $d z; uwsgi_pass $a; }")
     assert match.constants(match.locate(found, "/")) == {"a": "unix:/a", "d": "z"}
 
 
-def test_a_backup_comes_last_and_what_is_down_never():
+def test_backup_servers_come_last_and_servers_that_are_down_are_left_out():
     text = (
         "# configuration file /n:\nhttp { upstream a { server unix:/b backup; server unix:/d down; server unix:/c; } }"
     )
@@ -137,6 +137,6 @@ def test_a_backup_comes_last_and_what_is_down_never():
         ("http://127.0.0.1:8000/", "127.0.0.1:8000", "/"),
     ],
 )
-def test_a_proxy_pass_has_an_upstream_and_perhaps_a_uri(passed, name, uri):
+def test_upstream_and_uri_of_a_proxy_pass(passed, name, uri):
     directive = dump.Directive("proxy_pass", [passed], "/n", 1)
     assert (match.upstream_name(directive), match.uri_of(directive)) == (name, uri)

@@ -1,4 +1,4 @@
-"""nginx's configuration is read as nginx itself reads it."""
+"""nginx's configuration is parsed as nginx itself parses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def config():
     return dump.parse(DUMP)
 
 
-def test_files_are_put_together_by_their_includes(config):
+def test_files_are_joined_by_their_includes(config):
     assert [server.place for server in match.servers(config)] == [
         f"/etc/nginx/sites-enabled/mysite:{line}" for line in (1, 24, 29)
     ]
@@ -21,7 +21,7 @@ def test_files_are_put_together_by_their_includes(config):
     assert config.files[0] == "/etc/nginx/nginx.conf"
 
 
-def test_quotes_comments_and_lines_are_read_as_nginx_reads_them(config):
+def test_quotes_comments_and_lines_are_parsed_as_by_nginx(config):
     [http] = [block for block in config.tree if block.name == "http"]
     [log_format] = http.all("log_format")
     assert log_format.args == ["main", '$remote_addr "$request" {not a block;']
@@ -41,16 +41,16 @@ def test_quotes_comments_and_lines_are_read_as_nginx_reads_them(config):
         (";", "/n:1: unexpected ';'"),
     ],
 )
-def test_a_broken_file_is_left_out_and_named(text, said):
+def test_an_invalid_file_is_left_out_and_named(text, said):
     assert dump.parse(f"# configuration file /n:\n{text}").unread == [said]
 
 
-def test_nothing_is_no_configuration():
+def test_empty_output_is_no_configuration():
     with pytest.raises(dump.DumpError, match="no configuration"):
         dump.parse("nginx: [emerg] open() failed")
 
 
-def test_files_are_read_where_nginx_refuses_to_dump(tmp_path):
+def test_files_are_read_if_nginx_refuses_to_dump(tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "nginx.conf").write_text("http {\n include conf.d/*.conf;\n}\n")
     (tmp_path / "conf.d/good.conf").write_text("server { listen 8080; server_name good.example; }")
@@ -64,13 +64,13 @@ def test_files_are_read_where_nginx_refuses_to_dump(tmp_path):
         dump.read_files(str(tmp_path / "none.conf"))
 
 
-def test_includes_that_have_no_end_are_followed_so_far_only():
+def test_recursive_includes_are_followed_to_a_limit():
     text = "# configuration file /n.conf:\ninclude /n.conf;\na;\n"
     config = dump.parse(text)
     assert [found.name for found in config.tree].count("a") == 21
 
 
-def test_a_pattern_reaches_no_other_directory_and_no_hidden_file():
+def test_a_pattern_matches_no_other_directory_and_no_hidden_file():
     files = ("/etc/nginx/a.conf", "/etc/nginx/d/b.conf", "/etc/nginx/d/.c.conf", "/etc/nginx/d/e/f.conf")
     text = "".join(f"# configuration file {name}:\nin_{number};\n" for number, name in enumerate(files))
     config = dump.parse(f"# configuration file /etc/nginx/nginx.conf:\ninclude d/*;\n{text}")

@@ -1,4 +1,4 @@
-"""What nginx adds to a site on demand, against golden files and by what it has to hold to whatever else is given."""
+"""Optional features of nginx for a site, against golden files and against rules that hold for all configurations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SCENARIOS = {
 
 
 def texts(sites, platform, options):
-    """Path to text of what is of sites alone; what is no template is text as well."""
+    """Return path to text of the files of sites; files that are not templates are texts as well."""
     found = rendered(sites, platform, options)
     found.update({one["path"]: one["content"] for one in files(sites, platform, options) if "content" in one})
     plain = rendered([], platform, {})
@@ -76,13 +76,13 @@ def test_no_password_is_in_a_file_of_the_controller(name):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_file_carries_the_mark_in_a_line_of_its_own(name):
+def test_every_file_has_the_mark_in_a_line_of_its_own(name):
     for path, text in texts(*SCENARIOS[name]).items():
         assert re.search(r"(?m)^#.*\bpyweb\.stack\.nginx\b", text[:400]), path
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_variable_and_zone_is_made_once_and_known(name):
+def test_every_variable_and_zone_is_defined_once(name):
     text = "\n".join(texts(*SCENARIOS[name]).values())
     made = re.findall(r"(?m)^(?:map \S+|geo) (\$pyweb_\w+) \{", text)
     assert len(made) == len(set(made))
@@ -95,7 +95,7 @@ def test_every_variable_and_zone_is_made_once_and_known(name):
     )
 
 
-def test_sites_whose_names_differ_by_a_dash_have_variables_of_their_own():
+def test_sites_whose_names_differ_by_a_dash_have_different_variables():
     sites = [
         {**SHOP, "name": name, "domains": [f"{name}.example"], "nginx": {"limit_requests": {"/": "1r/s"}}}
         for name in ("a-1", "a1", "a-1-1")
@@ -105,7 +105,7 @@ def test_sites_whose_names_differ_by_a_dash_have_variables_of_their_own():
 
 
 def counted(conf, number, path):
-    """Whether a path counts for a limit of the site, as nginx reads a map: the first regular expression that fits."""
+    """Return whether a path counts for a limit of the site: the first matching expression of a map decides."""
     [rows] = re.findall(rf"map \$uri \$pyweb_req{number}_shop \{{\n(.*?)\}}", conf, re.DOTALL)
     for pattern, value in re.findall(r'"~(.*?)" (\S+);', rows):
         if re.search(pattern.replace("\\\\", "\\"), path):
@@ -127,18 +127,18 @@ def counted(conf, number, path):
         ("/.pyweb/shop/502.html", False, False),
     ],
 )
-def test_what_counts_for_a_limit(path, by_all, by_login):
+def test_which_paths_count_for_a_limit(path, by_all, by_login):
     conf = texts(*SCENARIOS["limits"])[CONF]
     assert (counted(conf, 1, path), counted(conf, 2, path)) == (by_all, by_login)
 
 
-def test_a_limit_of_a_site_does_not_count_what_is_anothers():
+def test_a_limit_of_a_site_does_not_count_paths_of_another():
     conf = texts(*SCENARIOS["all_in_the_server_of_another"])[CONF]
     assert counted(conf, 1, "/blo")
     assert not counted(conf, 1, "/blog/")
 
 
-def test_the_shortest_time_holds_for_who_has_not_said_which_site():
+def test_the_shortest_timeout_applies_before_the_site_is_known():
     sites = [
         {**SHOP, "name": name, "domains": [f"{name}.example"], "nginx": {"client_timeout": seconds}}
         for name, seconds in (("a", 0), ("b", 30), ("c", 20))
@@ -151,7 +151,7 @@ def test_the_shortest_time_holds_for_who_has_not_said_which_site():
 
 
 def levels(conf):
-    """The server of a site with the chains of its locations."""
+    """Return the server of a site with the chains of its locations."""
     [server] = [
         one
         for one in match.servers(dump.parse(f"# configuration file {CONF}:\nhttp {{\n{conf}\n}}"))
@@ -161,7 +161,7 @@ def levels(conf):
 
 
 def names_at(server, path):
-    """The headers that a path's location sends; a level that has any inherits none."""
+    """Return the names of the headers of a path's location; a level with any headers inherits none."""
     for block in reversed(match.locate(server, path)):
         if found := [one.args[0] for one in block.all("add_header")]:
             return found
@@ -192,13 +192,13 @@ def test_no_location_loses_a_header():
         ("webpack", "/static/0a1b2c3d4e5f60718293.js", "/static/main.0a1b2c3.js"),
     ],
 )
-def test_names_with_a_hash_are_told_from_others(builder, hashed, plain):
+def test_file_names_with_a_hash_are_distinguished_from_others(builder, hashed, plain):
     assert re.search(BUILDERS[builder], hashed)
     assert not re.search(BUILDERS[builder], plain)
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\", "\\n", 'x\\"y', "a; } #"])
-def test_a_quoted_text_is_one_word_that_reads_the_same(text):
+def test_a_quoted_text_is_parsed_as_one_word(text):
     [found] = dump.parse(f"# configuration file /x:\nname {extras.quoted(text)} last;\n").tree
     assert found.args == [text, "last"]
 
@@ -206,7 +206,7 @@ def test_a_quoted_text_is_one_word_that_reads_the_same(text):
 # --- maintenance ---
 
 
-def test_maintenance_that_is_on_stays_on_in_a_run_of_everything():
+def test_maintenance_stays_on_in_a_run_of_the_site():
     first = texts(*SCENARIOS["maintenance"])
     state = first["/etc/nginx/pyweb.d/shop.maintenance"]
     host = {**SERVED, "maintenance": {"shop": site_files._settings(state)}}
@@ -219,7 +219,7 @@ def test_maintenance_changes_no_other_site():
     assert not [one["path"] for one in found if "blog" in one["path"]]
 
 
-def test_the_end_of_maintenance_removes_what_it_brought():
+def test_the_end_of_maintenance_removes_its_files():
     there = ["/etc/nginx/pyweb.d/shop.503.html", "/etc/nginx/pyweb.d/shop.maintenance", "/etc/nginx/pyweb.d/blog.x"]
     host = {**SERVED, "site_files": there, "maintenance": {"shop": {"allow": [], "retry_after": 60}}}
     options = {"host": host, "maintenance": {"site": "shop", "on": False}}
@@ -234,14 +234,14 @@ GONE = {"name": "shop", "state": "absent"}
 
 
 @pytest.mark.parametrize("gone", [[GONE], [GONE, {**SHOP, "name": "b", "domains": ["b"]}]])
-def test_an_absent_site_takes_its_files_with_it(gone):
+def test_an_absent_site_loses_its_files(gone):
     there = ["/etc/nginx/pyweb.d/shop.htpasswd", "/etc/nginx/pyweb.d/shop.maintenance"]
     found = {one["path"]: one for one in files(gone, DEBIAN, {"host": {**SERVED, "site_files": there}})}
     for path in there:
         assert (found[path]["state"], found[path]["marked"]) == ("absent", "pyweb.stack.nginx")
 
 
-def test_logins_that_are_wanted_stay_and_others_go():
+def test_password_files_in_use_stay_and_others_are_removed():
     there = ["/etc/nginx/pyweb.d/shop.htpasswd"]
     host = {**SERVED, "site_files": there}
     assert there[0] not in {one["path"] for one in files([shop(**LOGINS)], DEBIAN, {"host": host})}
@@ -264,7 +264,7 @@ def test_logins_that_are_wanted_stay_and_others_go():
         ),
     ],
 )
-def test_maintenance_that_makes_no_sense_is_refused(given, fault):
+def test_invalid_settings_of_maintenance_are_refused(given, fault):
     with pytest.raises(InventoryError) as caught:
         files([shop()], DEBIAN, {"host": SERVED, "maintenance": given})
     assert fault in str(caught.value)
@@ -275,7 +275,7 @@ def test_maintenance_of_a_site_that_nginx_does_not_have_is_refused():
         files([shop()], DEBIAN, {"host": {"sites": ["blog"]}, "maintenance": {"site": "shop", "on": True}})
 
 
-def test_what_is_in_maintenance_is_read_from_the_host(tmp_path, monkeypatch):
+def test_sites_in_maintenance_are_read_from_the_host(tmp_path, monkeypatch):
     text = texts(*SCENARIOS["maintenance"])["/etc/nginx/pyweb.d/shop.maintenance"]
     folder = tmp_path / "pyweb.d"
     folder.mkdir()
@@ -299,8 +299,8 @@ def test_what_is_in_maintenance_is_read_from_the_host(tmp_path, monkeypatch):
     }
 
 
-def test_nginx_takes_every_variable_of_the_longest_name():
-    """Of more than 46 characters it says "could not build variables_hash", and does not start."""
+def test_variables_of_the_longest_name_fit_nginxs_limit():
+    """With more than 46 characters nginx reports "could not build variables_hash", and does not start."""
     name = "a" * 31
     around = {"/": "20r/s", "/accounts/login/": "10r/m burst=4"}
     site = {

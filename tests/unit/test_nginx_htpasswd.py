@@ -1,4 +1,4 @@
-"""Who may log in to a site: hashes that crypt() knows, and a file that a second run leaves as it is."""
+"""Passwords of a site: hashes that crypt() supports, and a file that a second run does not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.modules import nginx_set
 from test_nginx_set import world  # noqa: F401 - a fixture
 
 SECRET = "correct-horse-battery"
-# Drepper's "Unix crypt using SHA-256 and SHA-512", the first of its examples.
+# The first example in Drepper's "Unix crypt using SHA-256 and SHA-512".
 KNOWN = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
 
 
@@ -31,7 +31,7 @@ def test_the_hash_is_that_of_openssl(password):
     assert htpasswd.hashed(password, "a1./Z") == told
 
 
-def test_a_second_run_keeps_every_hash_that_fits():
+def test_a_second_run_keeps_every_hash_that_matches():
     first = htpasswd.text("shop", {"ada": SECRET, "bob": "x"}, "")
     assert htpasswd.text("shop", {"bob": "x", "ada": SECRET}, first) == first
     changed = htpasswd.text("shop", {"ada": SECRET, "bob": "y", "eve": "z"}, first)
@@ -40,14 +40,14 @@ def test_a_second_run_keeps_every_hash_that_fits():
     assert len(changed.splitlines()) == 4
 
 
-def test_two_users_of_one_password_have_different_hashes():
+def test_two_users_with_the_same_password_have_different_hashes():
     lines = htpasswd.text("shop", {"ada": SECRET, "bob": SECRET}, "").splitlines()
     assert lines[0] == "# pyweb.stack.nginx: who may log in to site shop"
     assert lines[1].partition(":")[2] != lines[2].partition(":")[2]
 
 
 @pytest.mark.parametrize("found", ["", "{PLAIN}" + SECRET, SECRET, "$6$$x", "$6$rounds=1000$a$" + "x" * 86])
-def test_what_is_no_hash_of_ours_fits_no_password(found):
+def test_an_invalid_hash_matches_no_password(found):
     assert not htpasswd.fits(SECRET, found)
 
 
@@ -73,7 +73,7 @@ def test_the_module_writes_the_file_once_and_shows_no_password(world, there):  #
     assert (result["changed"], there.read_text()) == (False, written)
 
 
-def test_only_who_has_a_server_of_its_own_gets_a_file(monkeypatch):
+def test_only_a_site_with_its_own_server_gets_a_file(monkeypatch):
     base = {"domains": ["shop.example"], "source": {"startproject": "x"}, "nginx": {"basic_auth": {"ada": SECRET}}}
     sites = complete([{**base, "name": "shop"}, {**base, "name": "blog", "prefix": "/blog"}])
     task = MagicMock(args={"files": [], "certificates": sites}, async_val=0, action="x", environment=None)

@@ -1,4 +1,4 @@
-"""nginx's logs are there, and nobody else's to read, before nginx writes into them."""
+"""nginx's logs are created before nginx writes to them, and other users cannot read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import logs
 
-AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="gives files away")
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it changes owners of files")
 OWNER = logs.Owner(1234, 4321, 0o640)
 
 
@@ -25,7 +25,7 @@ def facts(path):
     return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
 
 
-def test_the_logs_are_those_that_the_files_name():
+def test_paths_of_logs_are_read_from_the_configuration():
     text = """
     access_log /var/log/nginx/shop.access.log;
     error_log /var/log/nginx/shop.error.log warn;
@@ -39,7 +39,7 @@ def test_the_logs_are_those_that_the_files_name():
 
 
 @AS_ROOT
-def test_a_log_that_is_missing_is_made_as_logrotate_makes_it(folder):
+def test_a_missing_log_is_created_as_by_logrotate(folder):
     path = str(folder / "shop.access.log")
     assert logs.ensure([path], dry=True) == [{"path": path, "state": "created"}]
     assert not os.path.exists(path)
@@ -49,7 +49,7 @@ def test_a_log_that_is_missing_is_made_as_logrotate_makes_it(folder):
 
 
 @AS_ROOT
-def test_a_log_that_nginx_has_made_is_closed_to_everybody_else(folder):
+def test_a_log_that_nginx_created_is_closed_to_other_users(folder):
     path = folder / "shop.access.log"
     path.write_text("a line\n")
     path.chmod(0o644)
@@ -58,7 +58,7 @@ def test_a_log_that_nginx_has_made_is_closed_to_everybody_else(folder):
 
 
 @AS_ROOT
-def test_a_log_of_somebody_else_and_a_link_stay(folder):
+def test_a_log_of_another_user_and_a_link_are_not_changed(folder):
     theirs, link, target = folder / "theirs", folder / "link", folder / "target"
     for path in (theirs, target):
         path.write_text("")
@@ -69,7 +69,7 @@ def test_a_log_of_somebody_else_and_a_link_stay(folder):
     assert (facts(theirs), facts(target)) == ((99, 99, 0o644), (0, 0, 0o644))
 
 
-def test_without_nginx_nothing_is_made(tmp_path):
+def test_nothing_is_created_without_nginx(tmp_path):
     path = str(tmp_path / "no/such/log")
     assert logs.ensure([path], dry=True) == [{"path": path, "state": "created"}]
     assert logs.ensure([path], dry=False) == []
@@ -77,7 +77,7 @@ def test_without_nginx_nothing_is_made(tmp_path):
 
 
 @AS_ROOT
-def test_a_log_that_was_made_for_refused_files_is_removed(folder):
+def test_a_log_that_was_created_for_refused_files_is_removed(folder):
     new, used = folder / "new", folder / "used"
     made = logs.ensure([str(new), str(used)], dry=False)
     used.write_text("a line\n")
@@ -92,7 +92,7 @@ def test_a_log_that_was_made_for_refused_files_is_removed(folder):
         ("{\n  create 0600 bin daemon\n}\n", ("bin", "daemon", 0o600)),
     ],
 )
-def test_whose_the_logs_are_says_logrotate(tmp_path, text, wanted):
+def test_owner_of_the_logs_is_read_from_logrotate(tmp_path, text, wanted):
     (tmp_path / "nginx").write_text("/var/log/nginx/*.log " + text)
     user, group, mode = wanted
     found = logs.owner_of_logs(str(tmp_path / "nginx"))
@@ -100,7 +100,7 @@ def test_whose_the_logs_are_says_logrotate(tmp_path, text, wanted):
 
 
 @pytest.mark.parametrize("text", ["", "create 0640 nobody-here nowhere\n"])
-def test_without_an_answer_they_are_nginxs(tmp_path, monkeypatch, text):
+def test_owner_of_the_logs_defaults_to_nginxs_user(tmp_path, monkeypatch, text):
     (tmp_path / "nginx").write_text(text)
     monkeypatch.setattr(logs.accounts, "nginx_account", lambda: ("daemon", "daemon"))
     assert logs.owner_of_logs(str(tmp_path / "nginx")) == (pwd.getpwnam("daemon").pw_uid, 0, 0o640)

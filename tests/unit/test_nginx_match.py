@@ -1,4 +1,4 @@
-"""The doctor answers from nginx's configuration as nginx itself does."""
+"""The doctor evaluates nginx's configuration as nginx itself does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def server(config, host="example.com"):
         ("dotted.example", "192.0.2.1", 1),
         ("v12.regex", "192.0.2.1", 1),
         ("stranger.example", "192.0.2.1", 1),  # the default server
-        ("example.com", "192.0.2.7", 24),  # the more specific address wins over the better name
+        ("example.com", "192.0.2.7", 24),  # the more specific address has precedence over the better name
     ],
 )
 def test_server_is_chosen_by_address_then_name_then_default(config, host, address, line):
@@ -50,7 +50,7 @@ def test_no_server_listens_on_another_port(config):
         ("/try/x", "proxy_pass http://web/;"),
     ],
 )
-def test_location_is_the_one_that_nginx_takes(config, uri, said):
+def test_location_is_the_one_that_nginx_selects(config, uri, said):
     assert str(match.handler(match.locate(server(config), uri))) == said
 
 
@@ -59,8 +59,8 @@ def test_location_is_the_one_that_nginx_takes(config, uri, said):
     [
         ("/static/a.css?v=1", "/srv/static/a.css"),
         ("/static/admin/a.css", "/srv/admin/static/admin/a.css"),
-        ("/static/a.png", "/srv/pictures/static/a.png"),  # a regular expression beats a prefix
-        ("/raw/a.png", "/srv/raw/a.png"),  # but not ^~
+        ("/static/a.png", "/srv/pictures/static/a.png"),  # a regular expression has precedence over a prefix
+        ("/raw/a.png", "/srv/raw/a.png"),  # but not over ^~
         ("/files/a/b.txt", "/srv/texts/a/b"),
     ],
 )
@@ -77,12 +77,12 @@ def test_file_is_found_by_alias_and_root(config, uri, file):
         ("/variable/", "http", []),
     ],
 )
-def test_targets_are_what_a_pass_connects_to(config, uri, speaks, addresses):
+def test_targets_are_the_addresses_of_a_pass(config, uri, speaks, addresses):
     passed = match.handler(match.locate(server(config), uri))
     assert match.targets(config, passed) == (speaks, addresses)
 
 
-def test_values_are_inherited_and_the_last_parameter_wins(config):
+def test_values_are_inherited_and_the_last_parameter_is_used(config):
     chain = match.locate(server(config), "/")
     assert match.inherited(chain, "client_max_body_size").args == ["1k"]
     assert match.inherited(match.locate(server(config), "/static/x"), "client_max_body_size").args == ["5m"]
@@ -109,11 +109,11 @@ def test_values_are_inherited_and_the_last_parameter_wins(config):
         ("~^www\\d\\.", "www.example.com", 0),
         ("~(", "www.example.com", 0),
         ("_", "example.com", 0),
-        ("~x *.com example.com", "example.com", 4),  # the best one counts
+        ("~x *.com example.com", "example.com", 4),  # the best match counts
         ("~m *.com", "example.com", 3),
     ],
 )
-def test_a_name_fits_as_nginx_documents_it(names, host, fit):
+def test_a_name_matches_as_nginx_documents_it(names, host, fit):
     [server] = servers_of(f"server {{ server_name {names}; }}")
     assert server.matches(host) == fit
 
@@ -122,7 +122,7 @@ def servers_of(text):
     return match.servers(dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n"))
 
 
-def test_a_server_that_passes_on_to_another_one_of_the_same_nginx():
+def test_a_server_that_passes_requests_to_another_one_of_the_same_nginx():
     text = (
         "server { listen 80; server_name a.de; location / { proxy_pass http://127.0.0.1:8080; } }\n"
         "server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8000; } }"
@@ -147,21 +147,21 @@ def test_a_server_that_passes_on_to_another_one_of_the_same_nginx():
         ("unix:/run/n.sock ssl", "unix:/run/n.sock", True, False),
     ],
 )
-def test_an_address_is_read_as_nginx_reads_it(listen, shown, ssl, default):
+def test_an_address_is_parsed_as_by_nginx(listen, shown, ssl, default):
     [server] = servers_of(f"server {{ listen {listen}; }}")
     [found] = server.listens
     assert (str(found), found.ssl, found.default) == (shown, ssl, default)
     assert found.port == int(re.sub(r"^unix:.*$", "0", shown).rpartition(":")[2])
 
 
-def test_ssl_on_holds_for_every_address():
+def test_ssl_on_applies_to_every_address():
     [server] = servers_of("server { ssl on; listen 443; listen 444; }")
     assert [found.ssl for found in server.listens] == [True, True]
     [server] = servers_of("server { ssl off; }")
     assert [(str(found), found.ssl) for found in server.listens] == [("*:80", False)]
 
 
-def test_of_servers_with_the_same_fit_the_first_one_answers_and_defaults_are_last():
+def test_of_servers_with_equal_matches_the_first_one_answers_and_defaults_are_last():
     text = "server { server_name a.de b.de; set $x 1; } server { listen 80 default_server; server_name *.de a.de; }"
     config = dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n")
     first, second = match.servers(config)
@@ -189,7 +189,7 @@ def test_of_servers_with_the_same_fit_the_first_one_answers_and_defaults_are_las
         ("location / { uwsgi_pass a; } location /apple { return 204; }", "return 204;", False),
     ],
 )
-def test_what_answers_is_a_return_or_a_pass(inside, says, hands_over):
+def test_the_handler_is_a_return_or_a_pass(inside, says, hands_over):
     [server] = servers_of(f"server {{ {inside} }}")
     handler = match.handler(match.locate(server, "/apple?x=/y"))
     assert (str(handler), match.passes(handler)) == (says, hands_over)
@@ -208,12 +208,12 @@ def test_what_answers_is_a_return_or_a_pass(inside, says, hands_over):
         ("location /a { uwsgi_pass u; }", ""),
     ],
 )
-def test_a_file_is_where_alias_or_root_puts_it(inside, file):
+def test_a_file_is_in_the_directory_of_alias_or_root(inside, file):
     [server] = servers_of(f"server {{ {inside} }}")
     assert match.file_of(match.locate(server, "/a/b.css?v=1"), "/a/b.css?v=1") == file
 
 
-def test_an_address_of_an_upstream_is_made_whole():
+def test_an_address_of_an_upstream_is_completed():
     text = "upstream u { server localhost; server unix:run/x.sock; server 192.0.2.1:9 down; server back:8; }"
     config = dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n")
     assert match.upstream(config, "u") == ["127.0.0.1", "unix:/run/x.sock", "back:8"]

@@ -1,4 +1,4 @@
-"""What dump.py reads is what crossplane reads (NGINX's own parser; here ngxparse, the fork that gixy-ng needs)."""
+"""dump.py and crossplane parse the same (NGINX's own parser; here ngxparse, the fork that gixy-ng requires)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def theirs(parsed):
     for one in parsed:
         if one["directive"] == "#":
             continue
-        # crossplane takes the brackets of `if` away.
+        # crossplane removes the parentheses of `if`.
         args = one["args"]
         if one["directive"] == "if" and args:
             args = [f"({args[0]}", *args[1:]]
@@ -73,13 +73,13 @@ def theirs(parsed):
 
 
 def _unescaped(words):
-    """nginx takes a backslash away in front of these characters; crossplane leaves most of them."""
+    """nginx removes a backslash before these characters; crossplane keeps most of them."""
     control = {"t": "\t", "r": "\r", "n": "\n"}
     return [re.sub(r"\\([\"'\\trn])", lambda found: control.get(found[1], found[1]), word) for word in words]
 
 
 def _joined(args):
-    """After a quoted word the `)` of an `if` is a word of its own for nginx; crossplane takes it away in any case."""
+    """For nginx, the `)` of an `if` after a quoted word is a separate word; crossplane always removes it."""
     return [*args[:-2], f"{args[-2]})"] if args[-1] == ")" else args
 
 
@@ -96,31 +96,31 @@ def same(text, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        # ngx_conf_read_token ends a word at a space, a `;` or a `{` only; crossplane ends it at a `}` too.
+        # ngx_conf_read_token ends a word only at a space, a `;` or a `{`; crossplane also ends it at a `}`.
         ("set $a b}c;", ["$a", "b}c"]),
         ("set $a ${b}}c;", ["$a", "${b}}c"]),
         (r"set $a b\tc\qd;", ["$a", "b\tc\\qd"]),
         (r"""set $a \"b\';""", ["$a", "\"b'"]),
     ],
 )
-def test_where_nginx_differs_from_crossplane_it_is_nginx_that_counts(text, words):
+def test_where_nginx_differs_from_crossplane_dump_parses_as_nginx(text, words):
     [found] = dump._parse_file("nginx.conf", text)
     assert found.args == words
     assert oracles.nginx(text) == [[["set", *words], None]]
 
 
 @pytest.mark.parametrize("name", SNIPPETS)
-def test_a_snippet_is_read_as_crossplane_reads_it(name, tmp_path):
+def test_a_snippet_is_parsed_as_by_crossplane(name, tmp_path):
     same(SNIPPETS[name], tmp_path)
 
 
 @pytest.mark.parametrize("name", test_gixy.SCENARIOS)
-def test_every_file_of_a_scenario_is_read_as_crossplane_reads_it(name, tmp_path):
+def test_every_file_of_a_scenario_is_parsed_as_by_crossplane(name, tmp_path):
     for text in test_gixy.parts(test_gixy.configuration(name)).values():
         same(text, tmp_path)
 
 
-def test_the_files_of_somebody_else_are_read_as_crossplane_reads_them(tmp_path):
+def test_existing_files_of_an_administrator_are_parsed_as_by_crossplane(tmp_path):
     for text in test_gixy.parts(DUMP).values():
         same(text, tmp_path)
 

@@ -1,4 +1,4 @@
-"""reload.sh of the role nginx: what it does to an nginx that did not run, when the new configuration fails to start."""
+"""reload.sh of the role nginx: what it does with a stopped nginx, and if the new configuration does not start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ esac
 
 
 def run(folder: Path, state: str, word: str) -> tuple[int, str, list[str]]:
-    """Run it where nginx is in such a state and fails to reload or start; return the status, stderr and the calls."""
+    """Run it with nginx in this state and a failing reload or start; return the status, stderr and the calls."""
     calls = folder / "calls"
     calls.touch()
     programs = {
@@ -40,28 +40,28 @@ def run(folder: Path, state: str, word: str) -> tuple[int, str, list[str]]:
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
-def test_nginx_that_did_not_run_is_not_left_to_systemd_to_try_again(tmp_path, state):
+def test_a_stopped_nginx_that_fails_to_start_is_not_restarted_by_systemd(tmp_path, state):
     status, said, calls = run(tmp_path, state, "")
     assert (status, said) == (1, "[emerg] taken")
     assert calls == ["reload-or-restart nginx.service", "stop nginx.service", "reset-failed nginx.service"]
 
 
-def test_nginx_that_runs_goes_on_when_it_refuses_to_reload(tmp_path):
+def test_a_running_nginx_keeps_running_if_it_refuses_to_reload(tmp_path):
     assert run(tmp_path, "active", "") == (1, "[emerg] taken", ["reload-or-restart nginx.service"])
 
 
 @pytest.mark.parametrize("word", ["try-", "back-"])
-def test_nginx_that_does_not_run_is_not_started_for_files_that_go_or_are_put_back(tmp_path, word):
+def test_a_stopped_nginx_is_not_started_for_removed_or_restored_files(tmp_path, word):
     assert run(tmp_path, "inactive", word) == (0, "", [])
 
 
 @pytest.mark.parametrize("state", ["active", "activating", "failed"])
-def test_nginx_that_ran_gets_the_files_that_are_put_back(tmp_path, state):
+def test_an_nginx_that_ran_before_gets_the_restored_files(tmp_path, state):
     assert run(tmp_path, state, "back-")[2][0] == "reload-or-restart nginx.service"
 
 
-# A master with a worker, and one that an earlier reload left with its last client. A reload starts a new worker, and
-# only then ends the old one, as nginx does.
+# A master with a worker, and a worker that an earlier reload left with its last client. A reload starts a new worker
+# before it ends the old one, as nginx does.
 MASTER = """
 import pathlib, signal, subprocess, sys, time
 
@@ -96,7 +96,7 @@ esac
 """
 
 
-def test_no_old_worker_takes_connections_after_a_reload(tmp_path):
+def test_no_old_worker_accepts_connections_after_a_reload(tmp_path):
     master = subprocess.Popen([sys.executable, "-c", MASTER, str(tmp_path)])
     try:
         deadline = time.monotonic() + 30
@@ -104,7 +104,7 @@ def test_no_old_worker_takes_connections_after_a_reload(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         if not Path(f"/proc/{master.pid}/task/{master.pid}/children").exists():
-            pytest.skip("this kernel does not tell whose children processes are")
+            pytest.skip("this kernel does not list the children of processes")
         (tmp_path / "systemctl").write_text(RUNNING.format(pid=master.pid), encoding="utf-8")
         (tmp_path / "systemctl").chmod(0o755)
         argv = ["sh", "-c", SCRIPT.read_text(encoding="utf-8"), "reload nginx", ""]
@@ -113,7 +113,7 @@ def test_no_old_worker_takes_connections_after_a_reload(tmp_path):
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "told").exists()
-        # The one with its last client is not waited for.
+        # The script does not wait for the worker with its last client.
         assert time.monotonic() - began < 8
     finally:
         master.terminate()

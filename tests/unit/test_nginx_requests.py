@@ -1,4 +1,4 @@
-"""Which server and which location nginx takes for a request, in configurations as people write them by hand."""
+"""Which server and location nginx selects for a request, in configurations as people write them by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, mat
 
 
 def parsed(*servers: str, http: str = "", **files: str) -> dump.Config:
-    """A configuration of these servers; line 2 is the first one's, and each has one line."""
+    """Return a configuration of these servers; line 2 is that of the first one, and each has one line."""
     text = "# configuration file /etc/nginx/nginx.conf:\nhttp { " + http + "\n" + "\n".join(servers) + "\n}\n"
     for name, content in files.items():
         text += f"# configuration file /etc/nginx/{name}:\n{content}\n"
@@ -15,13 +15,13 @@ def parsed(*servers: str, http: str = "", **files: str) -> dump.Config:
 
 
 def answering(config: dump.Config, host: str, address: str = "192.0.2.1", port: int = 80) -> int:
-    """The line of the server that answers; 0 where none does."""
+    """Return the line of the server that answers, or 0."""
     server = match.select(config, host, address, port)
     return server.chain[-1].line if server else 0
 
 
 def location(text: str, uri: str) -> str:
-    """What follows from `uri` in a server with these locations: the handler or the file."""
+    """Return what `uri` gets in a server with these locations: the handler or the file."""
     config = parsed("server { " + text + " }")
     [server] = match.servers(config)
     chain = match.locate(server, uri)
@@ -53,12 +53,12 @@ def location(text: str, uri: str) -> str:
         ("_", "example.com", 0),
     ],
 )
-def test_how_well_a_name_fits_a_host(name, host, fit):
+def test_how_well_a_name_matches_a_host(name, host, fit):
     [server] = match.servers(parsed(f'server {{ server_name "{name}"; }}'))
     assert server.matches(host) == fit
 
 
-def test_the_best_name_wins_wherever_it_stands():
+def test_the_best_matching_name_is_used_in_any_order():
     config = parsed(
         r"server { server_name ~example; }",
         "server { server_name www.*; }",
@@ -66,13 +66,13 @@ def test_the_best_name_wins_wherever_it_stands():
         "server { server_name www.example.com; }",
         "server { server_name www.example.com; }",
     )
-    assert answering(config, "www.example.com") == 5  # the first one among equals
+    assert answering(config, "www.example.com") == 5  # the first one of equal matches
     assert answering(config, "a.example.com") == 4
     assert answering(config, "www.example.net") == 3
     assert answering(config, "example.net") == 2
 
 
-def test_a_server_without_a_name_answers_what_nobody_else_does():
+def test_a_server_without_a_name_answers_unknown_names():
     config = parsed("server { server_name a.example; }", "server { listen 80 default_server; }")
     assert [answering(config, host) for host in ("a.example", "b.example", "")] == [2, 3, 3]
     assert match.servers(config)[1].names == [""]
@@ -93,13 +93,13 @@ def test_a_server_without_a_name_answers_what_nobody_else_does():
         ("listen unix:/run/nginx.sock ssl;", ("unix:/run/nginx.sock", 0, True, False), "unix:/run/nginx.sock"),
     ],
 )
-def test_where_a_server_listens(listen, wanted, shown):
+def test_which_addresses_a_server_listens_on(listen, wanted, shown):
     [found] = match.servers(parsed(f"server {{ {listen} }}"))[0].listens
     assert (found.address, found.port, found.ssl, found.default) == wanted
     assert str(found) == shown
 
 
-def test_the_address_decides_before_the_name():
+def test_the_address_has_precedence_over_the_name():
     config = parsed(
         "server { listen 80; server_name a.example; }",
         "server { listen [::]:80; server_name b.example; }",
@@ -118,22 +118,22 @@ def test_the_address_decides_before_the_name():
 @pytest.mark.parametrize(
     ("text", "uri", "wanted"),
     [
-        # The longest prefix, wherever it stands.
+        # The longest prefix, in any order.
         ("location /a/b { return 2; } location /a { return 1; }", "/a/bc", "return 2;"),
         ("location /a { return 1; } location /a/b { return 2; }", "/a/bc", "return 2;"),
         ("location /a { return 1; }", "/a?x=/b", "return 1;"),
         ("location = /a { return 1; } location / { return 2; }", "/a?b", "return 1;"),
         ("location = /a { return 1; } location / { return 2; }", "/a/", "return 2;"),
-        # Regular expressions beat a prefix, the first of them wins, and case counts without a star.
+        # Regular expressions override a prefix, the first match is used, and they are case-sensitive without a star.
         (r"location / { return 1; } location ~ x$ { return 2; } location ~ ax$ { return 3; }", "/ax", "return 2;"),
         (r"location / { return 1; } location ~ X$ { return 2; } location ~* X$ { return 3; }", "/ax", "return 3;"),
         (r"location ^~ /a { return 1; } location ~ . { return 2; }", "/a", "return 1;"),
         (r"location ~ ( { return 1; } location / { return 2; }", "/a", "return 2;"),
-        # Inside the longest prefix, before the regular expressions beside it.
+        # Inside of the longest prefix, before the regular expressions next to it.
         (r"location /a { location ~ b$ { return 1; } return 2; } location ~ b$ { return 3; }", "/ab", "return 1;"),
         (r"location ~ ^/a { return 200; location ~ b$ { proxy_pass http://b; } }", "/ab", "proxy_pass http://b;"),
         ("return 301 /; location / { uwsgi_pass a; }", "/", "return 301 /;"),
-        # Named locations are for try_files alone.
+        # Named locations are only used by try_files.
         ("location @app { uwsgi_pass a; } root /srv;", "@app", "/srv@app"),
         ("location / { try_files $uri @app; } location @app { uwsgi_pass a; }", "/x", "uwsgi_pass a;"),
         ("location / { try_files $uri =404; } location @app { uwsgi_pass a; } root /srv;", "/x", "/srv/x"),
@@ -155,7 +155,7 @@ def test_which_location_answers(text, uri, wanted):
         ("root /srv/; location / { }", "/a?b=c", "/srv/a"),
         ("root /srv; location /a/ { root /other; }", "/a/b", "/other/a/b"),
         ("root /srv; location /a/ { alias /other/; }", "/a/b", "/other/b"),
-        # The sibling that an alias without a slash serves as well, and the way out of one.
+        # An alias without a slash also serves siblings, and leads out of its directory.
         ("location /media { alias /p/media; }", "/media-private/x", "/p/media-private/x"),
         ("location /media { alias /p/media/; }", "/media../x", "/p/media/../x"),
         ("root $where; location / { }", "/a", ""),
@@ -187,7 +187,7 @@ def test_which_file_is_served(text, uri, file):
         ("fastcgi_pass 127.0.0.1:9000;", "fastcgi", ["127.0.0.1:9000"]),
     ],
 )
-def test_what_a_pass_speaks_to(passed, speaks, addresses):
+def test_protocol_and_addresses_of_a_pass(passed, speaks, addresses):
     upstream = "upstream django { server unix:/run/d.sock; server *:8001 weight=2; server app.example; server b down; }"
     config = parsed("server { location / { " + passed + " } }", http=upstream + " upstream other { server c; }")
     [server] = match.servers(config)
@@ -207,7 +207,7 @@ def test_a_level_that_sets_a_parameter_inherits_none():
     assert match.inherited(beside, "root") is None
 
 
-def test_values_of_the_main_context_are_found_with_a_default():
+def test_values_of_the_main_context_have_a_default():
     config = dump.parse("# configuration file /n:\nuser www-data;\npid;\nhttp { user other; }\n")
     assert [config.value("user"), config.value("pid", "/run/p"), config.value("none", "x"), config.value("none")] == [
         *("www-data", "/run/p", "x", ""),

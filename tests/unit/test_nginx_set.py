@@ -1,4 +1,4 @@
-"""The module `nginx_set` and its half on the controller: files, the service and the sites in one call."""
+"""The module `nginx_set` and its action: files, the service and the sites in one call."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LOG = "nginx: [emerg] no port left\n"
 
 
 class World:
-    """A host: its fronts, its systemd, and the order in which the module comes to them.
+    """A host: its fronts, its systemd, and the order in which the module uses them.
 
-    `looks` is site name -> what a look finds, `active` whether nginx runs, and `fails` the command that fails.
+    `looks` is site name -> result of a look, `active` whether nginx runs, and `fails` the command that fails.
     """
 
     def __init__(self, folder, monkeypatch, capsys):
@@ -94,26 +94,26 @@ def test_files_then_the_service_then_the_sites(world, tmp_path):
     assert (result["changed"], result["started"], world.steps) == (False, [], ["ask for shop"])
 
 
-def test_starting_alone_is_a_change(world):
+def test_starting_the_service_alone_is_a_change(world):
     world.call()
     assert world.call()["changed"]
     world.active = True
     assert not world.call()["changed"]
 
 
-def test_without_a_service_none_is_started(world):
+def test_no_service_is_started_if_none_is_given(world):
     assert world.call(service="")["started"] == []
     assert world.steps == ["reload"]
 
 
-def test_check_mode_predicts_files_and_start_and_asks_for_nothing(world, tmp_path):
+def test_check_mode_predicts_files_and_start_and_makes_no_request(world, tmp_path):
     result = world.call(sites=[shop(tmp_path)], _ansible_check_mode=True)
     assert (result["changed"], result["started"], result["asked"]) == (True, ["start", "enable"], {})
     assert (world.steps, world.fronts) == ([], [])
     assert not (tmp_path / "nginx.conf").exists()
 
 
-def test_files_that_are_refused_start_nothing(world, tmp_path):
+def test_nothing_is_started_if_the_files_are_refused(world, tmp_path):
     world.fails = "reload"
     result = world.call(sites=[shop(tmp_path)])
     assert (result["failed"], result["changed"]) == (True, False)
@@ -122,7 +122,7 @@ def test_files_that_are_refused_start_nothing(world, tmp_path):
 
 
 @pytest.mark.parametrize(("fails", "started"), [("start", []), ("enable", ["start"])])
-def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path, fails, started):
+def test_changes_are_reported_if_the_service_does_not_start(world, tmp_path, fails, started):
     world.fails = f"systemctl {fails} nginx.service"
     result = world.call(sites=[shop(tmp_path)], _ansible_diff=True)
     cause = {"start": "[emerg] no port left", "enable": "it failed"}[fails]
@@ -135,7 +135,7 @@ def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path,
     assert result["diff"][0]["after"] == "new\n"
     assert world.fronts == []
 
-    # Nothing was done at all.
+    # Nothing was done.
     world.fails = "systemctl start nginx.service"
     result = world.call()
     assert (result["changed"], result["set_after"]["files"]) == (False, [])
@@ -143,7 +143,7 @@ def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path,
 
 @pytest.mark.parametrize("there", [True, False], ids=["served", "new"])
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_what_nginx_refuses_of_one_site_is_that_sites_trouble(world, tmp_path, there, check_mode):
+def test_a_file_that_nginx_refuses_is_a_fault_of_its_site(world, tmp_path, there, check_mode):
     folder = tmp_path / "conf.d"
     folder.mkdir()
     if there:
@@ -159,7 +159,7 @@ def test_what_nginx_refuses_of_one_site_is_that_sites_trouble(world, tmp_path, t
     sites = [{**shop(tmp_path), "name": name} for name in ("shop", "blog")]
     result = world.call(files=files, check=["nginx", "-t"], sites=sites, _ansible_check_mode=check_mode)
     if check_mode:
-        # Nothing can be mounted here, so the check is not shown the files before they are in place.
+        # Nothing can be mounted here, so the check cannot read the files before they are in place.
         assert (result.get("failed", False), result["checked"]) == (False, False)
         return
     assert result["msg"] == (
@@ -174,7 +174,7 @@ def test_what_nginx_refuses_of_one_site_is_that_sites_trouble(world, tmp_path, t
     assert "ask for shop" not in world.steps
 
 
-def test_what_nginx_refuses_of_nobodys_own_stops_all(world, tmp_path):
+def test_a_refused_file_of_no_site_stops_everything(world, tmp_path):
     path = tmp_path / "nginx.conf"
     world.bad = {str(path): "new"}
     result = world.call(check=["nginx", "-t"])
@@ -183,7 +183,7 @@ def test_what_nginx_refuses_of_nobodys_own_stops_all(world, tmp_path):
     assert "set_after" not in result
 
 
-def test_every_fault_of_every_site_is_told_and_what_was_done(world, tmp_path):
+def test_all_faults_of_all_sites_and_all_changes_are_reported(world, tmp_path):
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, record["id"])
     first = shop(tmp_path)
@@ -198,7 +198,7 @@ def test_every_fault_of_every_site_is_told_and_what_was_done(world, tmp_path):
     )
     assert result["set_after"]["asked"] == {"shop": "http://shop/", "blog": "http://blog/"}
     assert result["set_after"]["started"] == ["start", "enable"]
-    # What the project said of itself when it was built; of a uWSGI that somebody else runs nothing is known.
+    # The project's declaration at build time; nothing is known about a uWSGI that another program runs.
     assert world.fronts == [("shop", record["manifest"]), ("blog", {})]
 
 
@@ -214,7 +214,7 @@ def run(monkeypatch, **arguments):
     return calls[0]
 
 
-def test_only_what_the_question_needs_leaves_the_controller(monkeypatch):
+def test_only_necessary_data_is_sent_to_the_host(monkeypatch):
     site = {"name": "shop", "domains": ["shop.example"], "env": {"A": SECRET}, "source": {"startproject": "x"}}
     sites = complete([site, {"name": "gone", "state": "absent"}])
     sent = run(monkeypatch, sites=sites, service="nginx.service")
@@ -225,7 +225,7 @@ def test_only_what_the_question_needs_leaves_the_controller(monkeypatch):
     assert sent["service"] == "nginx.service"
 
 
-def test_sites_may_be_left_out(monkeypatch):
+def test_sites_are_optional(monkeypatch):
     assert run(monkeypatch)["sites"] == []
 
 
@@ -235,6 +235,6 @@ def test_sites_that_the_model_has_not_completed_are_refused(monkeypatch, sites):
         run(monkeypatch, sites=sites)
 
 
-def test_files_that_are_no_list_are_refused(monkeypatch):
+def test_files_must_be_a_list(monkeypatch):
     with pytest.raises(AnsibleActionFail, match="files is a str; expected a list of mappings, each with a path"):
         run(monkeypatch, files="/etc/nginx/nginx.conf")

@@ -1,4 +1,4 @@
-"""The module `nginx_set` and its half on the controller, with sites that are served over https."""
+"""The module `nginx_set` and its action, with sites that are served over https."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FROM = "ssl_certificate"
 
 
 class Host(World):
-    """A host whose nginx refuses a pair with `weak` in its certificate, and serves the sites in `stale` as before."""
+    """A host whose nginx refuses certificates with `weak` in them, and serves old ones of the sites in `stale`."""
 
     def __init__(self, folder, monkeypatch, capsys):
         super().__init__(folder, monkeypatch, capsys)
@@ -38,7 +38,7 @@ class Host(World):
             for path in self.folder.glob("config/*/tls/live/fullchain.pem"):
                 if self.weak and self.weak in path.read_text():
                     return 1, "", f'nginx: [emerg] cannot load certificate "{path}": ee key too small\n'
-        if argv[0] == "unshare":  # nothing can be mounted here, so the check runs in place
+        if argv[0] == "unshare":  # Nothing can be mounted here, so the check runs in place.
             return 1, "", ""
         if argv == ["reload"] and self.cures:
             self.stale = []
@@ -64,13 +64,13 @@ def host(tmp_path, monkeypatch, capsys):
     return Host(tmp_path, monkeypatch, capsys)
 
 
-def test_pair_and_files_come_in_one_reload_and_stay(host):
+def test_pair_and_files_are_installed_with_one_reload_and_stay(host):
     result = host.call(host.site(), _ansible_diff=True)
     assert result.get("failed", False) is False
     layout = make_layout(host.folder)
     assert (host.steps, result["changed"]) == (["reload", "ask for shop"], True)
     assert (result["certificates"]["shop"]["state"], pairs.live(layout) != "") == ("created", True)
-    # The link is told of in its own words.
+    # The link has its own message.
     assert [file["path"] for file in result["files"]] == [f"{host.folder}/shop.conf"]
     assert [one["before_header"] for one in result["diff"]] == [f"{host.folder}/shop.conf", "certificate of shop"]
     arguments = result["invocation"]["module_args"]
@@ -82,7 +82,7 @@ def test_pair_and_files_come_in_one_reload_and_stay(host):
     assert host.steps == ["ask for shop"]
 
 
-def test_texts_of_nginx_are_no_secrets(host):
+def test_contents_of_nginx_files_are_not_secret(host):
     own = {"owner": str(os.getuid()), "group": str(os.getgid())}
     files = [{"path": f"{host.folder}/types.conf", "content": "types {}\n", **own}]
     result = World.call(host, files=files, _ansible_diff=True)
@@ -98,7 +98,7 @@ def test_check_mode_predicts_and_writes_nothing(host):
     assert not os.path.lexists(make_layout(host.folder).tls)
 
 
-def test_check_mode_without_openssl_does_not_ask_nginx(host, monkeypatch):
+def test_check_mode_without_openssl_does_not_run_nginx(host, monkeypatch):
     monkeypatch.setattr(certificates.Supply, "_served", lambda _supply: None)
     monkeypatch.setattr("ansible_collections.pyweb.stack.plugins.module_utils.tls.supply.is_installed", lambda: False)
     result = host.call(host.site(), _ansible_check_mode=True)
@@ -106,7 +106,7 @@ def test_check_mode_without_openssl_does_not_ask_nginx(host, monkeypatch):
     assert result["unchecked_because"] == "openssl, which makes the certificate, is not installed yet"
 
 
-def test_pair_alone_reloads_nginx(host):
+def test_a_new_pair_alone_reloads_nginx(host):
     host.call(host.site())
     host.steps.clear()
     result = host.call({**host.site(), "domains": ["shop.example.org"]})
@@ -114,7 +114,7 @@ def test_pair_alone_reloads_nginx(host):
     assert host.steps == ["reload", "ask for shop"]
 
 
-def test_pair_that_nginx_refuses_is_that_sites_trouble(host):
+def test_a_pair_that_nginx_refuses_is_a_fault_of_its_site(host):
     one, two = make(), make()
     site = host.site(kind="certificate", certificate=one.certificate)
     host.call(site, keys={"shop": one.key})
@@ -135,7 +135,7 @@ def test_pair_that_nginx_refuses_is_that_sites_trouble(host):
     assert host.steps[-1] == "ask for blog"
 
 
-def test_link_goes_back_where_nginx_does_not_take_the_files(host):
+def test_link_is_restored_if_nginx_refuses_the_files(host):
     host.call(host.site())
     before = pairs.live(make_layout(host.folder))
     host.fails = "reload"
@@ -144,7 +144,7 @@ def test_link_goes_back_where_nginx_does_not_take_the_files(host):
     assert pairs.live(make_layout(host.folder)) == before
 
 
-def test_wrong_pair_of_one_site_keeps_no_other_from_its_own(host):
+def test_a_wrong_pair_of_one_site_does_not_stop_the_others(host):
     made, other = make(), make()
     wrong = host.site(kind="certificate", certificate=made.certificate)
     result = host.call(wrong, host.site("blog"), keys={"shop": other.key}, names=("shop", "blog"))
@@ -156,7 +156,7 @@ def test_wrong_pair_of_one_site_keeps_no_other_from_its_own(host):
     assert other.key.splitlines()[1] not in json.dumps(result)
 
 
-def test_nginx_that_serves_another_certificate_is_reloaded(host):
+def test_nginx_is_reloaded_if_it_serves_another_certificate(host):
     host.call(host.site())
     host.steps.clear()
     host.stale = ["shop"]
@@ -176,7 +176,7 @@ def test_nginx_that_serves_another_certificate_is_reloaded(host):
         ("", "fullchain.pem: after a reload it serves it still; look for another"),
     ],
 )
-def test_certificate_that_a_reload_does_not_bring_is_a_fault(host, fails, words):
+def test_a_certificate_that_is_not_served_after_a_reload_is_a_fault(host, fails, words):
     host.call(host.site())
     host.stale, host.cures, host.fails = ["shop"], False, fails
     result = host.call(host.site())
@@ -185,7 +185,7 @@ def test_certificate_that_a_reload_does_not_bring_is_a_fault(host, fails, words)
     assert result["set_after"]["faulty"] == ["shop"]
 
 
-def test_near_end_is_among_the_notes(host):
+def test_near_expiry_is_in_the_notes(host):
     made = make(days=5)
     for name, text in (("a.pem", made.certificate), ("a.key", made.key)):
         (host.folder / name).write_text(text)
@@ -194,7 +194,7 @@ def test_near_end_is_among_the_notes(host):
     assert "in 4 days; renew it" in result["notes"][-1]
 
 
-def test_link_goes_with_the_files_of_a_site_that_leaves_https(host):
+def test_link_is_removed_with_the_files_of_a_site_that_no_longer_uses_https(host):
     host.call(host.site())
     site = host.site(kind="none")
     result = host.call(site, files=[{"path": f"{host.folder}/shop.conf", "state": "absent", "of": "shop"}])
@@ -203,7 +203,7 @@ def test_link_goes_with_the_files_of_a_site_that_leaves_https(host):
     assert not host.call(site, files=[])["changed"]
 
 
-def test_part_is_found_by_what_is_behind_its_link():
+def test_a_refused_file_is_attributed_to_its_site_by_the_path_of_the_link():
     files = [
         {"path": "/etc/sites/shop/tls/live", "link": "pairs/a", "of": "shop"},
         {"path": "/etc/nginx/conf.d/shop.conf", "link": None, "of": "shop"},
@@ -224,7 +224,7 @@ def test_part_is_found_by_what_is_behind_its_link():
 # --- on the controller ---
 
 
-def test_keys_leave_the_controller_among_the_secrets_alone(monkeypatch):
+def test_keys_are_only_sent_among_the_secrets(monkeypatch):
     made = make(["shop.example.com"])
     common = {"source": {"startproject": "x"}}
     sites = complete(
@@ -254,20 +254,20 @@ def test_keys_leave_the_controller_among_the_secrets_alone(monkeypatch):
     assert Layout.of(shop).tls == "/etc/sites/shop/tls"
 
 
-def test_site_in_the_server_of_another_has_no_certificate_of_its_own(monkeypatch):
+def test_a_site_in_the_server_of_another_has_no_certificate_of_its_own(monkeypatch):
     common = {"domains": ["shop.example.com"], "tls": "selfsigned", "source": {"startproject": "x"}}
     sites = complete([{"name": "shop", **common}, {"name": "blog", "prefix": "/blog", **common}])
     sent = run(monkeypatch, sites=sites, certificates=[{**sites[0], "kept": True}, sites[1]])
     assert [(site["name"], site["tls"]) for site in sent["certificates"]] == [("blog", {"kind": "none"})]
 
 
-def test_without_certificates_nothing_is_sent_of_them(monkeypatch):
+def test_nothing_about_certificates_is_sent_without_them(monkeypatch):
     sent = run(monkeypatch)
     assert (sent["certificates"], "secrets" in sent) == ([], False)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_nginx_reads_is_labelled_before_it_reads_it(host, monkeypatch, check_mode):
+def test_files_are_labelled_before_nginx_reads_them(host, monkeypatch, check_mode):
     labelled = []
     monkeypatch.setattr(nginx_set.labels, "settle", labelled.append)
     paths = ["/run/sites/shop", "/var/lib/sites/shop/media"]

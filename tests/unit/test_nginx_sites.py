@@ -1,4 +1,4 @@
-"""What nginx's templates are given for a site, and which values the role's variables may have."""
+"""Variables of nginx's templates for a site, and accepted values of the role's variables."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def main(**options):
         ([81, 80], ["81", "80"], ["81", "[::]:81", "80", "[::]:80"]),
     ],
 )
-def test_where_a_site_listens(listen, four, both):
+def test_which_addresses_a_site_listens_on(listen, four, both):
     assert view("off", listen=listen)["listen"] == four
     assert view("on", listen=listen)["listen"] == both
 
 
-def test_an_address_that_two_entries_mean_is_listened_on_once():
+def test_an_address_that_two_entries_contain_is_listened_on_once():
     assert view("on", listen=["localhost:80", "[::1]:80"])["listen"] == ["127.0.0.1:80", "[::1]:80"]
 
 
@@ -52,12 +52,12 @@ def test_an_address_that_two_entries_mean_is_listened_on_once():
         ("AUTO", False, False),
     ],
 )
-def test_every_word_for_ipv6(given, kernel, on):
+def test_values_of_nginx_ipv6(given, kernel, on):
     site = files(SHOP, ipv6=given, kernel_ipv6=kernel)["/etc/nginx/conf.d/shop.conf"]["vars"]["site"]
     assert ("[::]:80" in site["listen"]) is on
 
 
-def test_a_server_on_this_host_is_never_taken_out():
+def test_a_server_on_this_host_is_never_marked_as_failed():
     upstream = ["unix:/run/a.sock", "127.0.0.2:1", "[::1]:2", "localhost:3", "10.0.0.1:4", "[2001:db8::1]:5"]
     assert view(upstream=upstream)["upstream"] == [
         *(f"{server} max_fails=0" for server in upstream[:4]),
@@ -65,7 +65,7 @@ def test_a_server_on_this_host_is_never_taken_out():
     ]
 
 
-def test_a_site_has_logs_limits_and_names_of_its_own():
+def test_a_site_has_its_own_logs_limits_and_names():
     found = view()
     assert found["server_name"] == "shop.example.com www.shop.example.com"
     assert found["server"]["access_log"] == ["/var/log/nginx/shop.access.log pyweb_shop"]
@@ -120,50 +120,50 @@ def test_which_paths_are_below_a_url_and_which_of_them_are_hidden(url, path, bel
         ),
     ],
 )
-def test_uploads_have_the_servers_headers_and_those_that_keep_scripts_out(given, wanted):
+def test_uploads_have_the_servers_headers_and_those_that_block_scripts(given, wanted):
     found = view(options={"add_header": given}, media_documents="open")
     assert found["media"]["headers"] == wanted
-    # On top of whatever else is said, and only where a file is a document.
+    # In addition to all other headers, and only for documents.
     sandboxed = view(options={"add_header": given})["media"]["headers"]
     assert sandboxed == [*wanted, "Content-Security-Policy $pyweb_documents always"]
 
 
-def test_links_to_files_of_others_are_followed_nowhere_below_a_directory():
+def test_links_to_files_of_other_owners_are_not_followed():
     found = view(media="/srv/m")
     assert found["media"]["links"] == "if_not_owner from=/srv/m"
     assert found["static"]["links"] == "if_not_owner from=/opt/sites/shop/current/static"
     assert found["static"]["previous_links"] == "if_not_owner from=/opt/sites/shop/previous/static"
 
 
-def test_a_rule_of_the_inventory_about_links_stays():
+def test_disable_symlinks_of_the_inventory_is_kept():
     found = view(options={"disable_symlinks": ["off"]})
     assert (found["media"]["links"], found["static"]["links"], found["static"]["previous_links"]) == ("", "", "")
     assert found["server"]["disable_symlinks"] == ["off"]
 
 
-def test_what_is_switched_off_has_no_patterns():
+def test_switched_off_features_have_no_patterns():
     found = view(static=False, media=False)
     assert (found["static"], found["media"]) == (None, None)
 
 
-def test_options_win_over_the_defaults_of_the_http_level():
+def test_options_override_the_defaults_of_the_http_level():
     plain, changed = main()["http"], main(options={"gzip": False, "map_hash_max_size": 4096})["http"]
     assert (plain["gzip"], plain["sendfile"]) == (["on"], ["on"])
     assert changed == {**plain, "gzip": ["off"], "map_hash_max_size": ["4096"]}
 
 
 @pytest.mark.parametrize("given", [16, "16", 1048576])
-def test_the_fewest_and_the_most_connections(given):
+def test_minimum_and_maximum_of_connections(given):
     assert main(worker_connections=given)["worker_connections"] == int(given)
 
 
 @pytest.mark.parametrize("given", [15, 1048577, "many", None, 1.5, True])
-def test_connections_that_nginx_cannot_have(given):
+def test_invalid_numbers_of_connections(given):
     with pytest.raises(ValueError, match=r"nginx_worker_connections is .*; expected a whole number from 16 to 1048576"):
         main(worker_connections=given)
 
 
-def test_only_default_d_gives_the_main_file_a_site():
+def test_the_main_file_contains_a_site_only_with_default_d():
     assert main()["server"] == {}
     assert main(layout="default_d")["server"]["name"] == "shop"
     assert files(layout="default_d")["/etc/nginx/nginx.conf"]["vars"]["nginx"]["server"] == {}
@@ -177,7 +177,7 @@ def test_only_default_d_gives_the_main_file_a_site():
         ("default_d", {"default.d/shop.conf": "default.d/site.conf", "conf.d/uwsgi_shop.conf": "conf.d/upstream.conf"}),
     ],
 )
-def test_what_the_files_of_a_layout_are_made_from(layout, templates):
+def test_variables_of_the_files_of_a_layout(layout, templates):
     mine = {path: one for path, one in files(SHOP, layout=layout).items() if "shop" in path}
     assert {path: one["template"] for path, one in mine.items() if "template" in one} == {
         f"/etc/nginx/{path}": f"etc/nginx/{template}.j2" for path, template in templates.items()
@@ -190,19 +190,19 @@ def test_what_the_files_of_a_layout_are_made_from(layout, templates):
             "of": "shop",
         }
     else:
-        # Only a link that is ours is removed: it is known by where it leads.
+        # Only a managed link is removed: it is recognised by its target.
         assert (link["state"], link["marked"]) == ("absent", "../sites-available/shop.conf")
     gone = [one for one in mine.values() if one.get("state") == "absent" and one is not link]
     assert {one["marked"] for one in gone} == {"pyweb.stack.nginx"}
 
 
-def test_the_layout_of_the_platform_holds_unless_another_is_given():
+def test_the_layout_of_the_platform_is_used_unless_another_is_given():
     assert files(SHOP, layout="auto").keys() == files(SHOP, layout="conf_d").keys()
     assert "template" in files(SHOP)["/etc/nginx/conf.d/shop.conf"]
     assert "template" in files(SHOP, layout="sites_available")["/etc/nginx/sites-available/shop.conf"]
 
 
-def test_default_d_has_room_for_one_site_and_says_so():
+def test_default_d_allows_only_one_site():
     blog = {**SHOP, "name": "blog", "domains": ["b"]}
     gone = {"name": "old", "state": "absent"}
     assert files(SHOP, gone, layout="default_d")["/etc/nginx/default.d/old.conf"]["state"] == "absent"

@@ -1,4 +1,4 @@
-"""What is on a host of nginx's configuration: whose files they are, and who holds the ports."""
+"""Facts about nginx's configuration on a host: who wrote the files, and which processes use the ports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAIN = "user web;\nhttp {\n    gzip on;\n    include conf.d/*.conf;\n    include
 
 
 class Module:
-    """A module whose package manager knows the digests of some files."""
+    """A module whose package manager has the checksums of some files."""
 
     def __init__(self, program, digests):
         self.program, self.digests = program, digests
@@ -60,7 +60,7 @@ def etc(tmp_path, monkeypatch):
     return Etc(tmp_path / "nginx", monkeypatch)
 
 
-def test_without_nginx_nothing_is_asked(etc):
+def test_no_command_is_run_without_nginx(etc):
     found = etc.look("")
     assert (found["main"], found["foreign_files"], found["packaged_defaults"]) == ("absent", [], [])
     assert "servers" not in found
@@ -76,7 +76,7 @@ def test_without_nginx_nothing_is_asked(etc):
         ("other.service", "[Service]\nLimitNOFILE=100000\n", False),
     ],
 )
-def test_a_limit_of_somebody_else_is_seen(etc, tmp_path, monkeypatch, name, text, theirs):
+def test_a_limit_set_by_the_administrator_is_found(etc, tmp_path, monkeypatch, name, text, theirs):
     monkeypatch.setattr(state, "UNITS", (str(tmp_path / "none"), str(tmp_path / "units")))
     monkeypatch.setattr(state, "DROP_IN", str(tmp_path / "units/nginx.service.d/pyweb.conf"))
     path = tmp_path / "units" / name
@@ -86,14 +86,14 @@ def test_a_limit_of_somebody_else_is_seen(etc, tmp_path, monkeypatch, name, text
 
 
 @pytest.mark.parametrize(("program", "kind"), [("dpkg-query", "md5"), ("rpm", "sha256"), ("rpm", "md5")])
-def test_a_file_is_the_packages_as_long_as_nobody_edits_it(etc, program, kind):
+def test_a_file_belongs_to_the_package_until_it_is_edited(etc, program, kind):
     etc.put("nginx.conf", MAIN, True, kind)
     assert etc.look(program)["main"] == "packaged"
     etc.put("nginx.conf", MAIN + "\n")
     assert etc.look(program)["main"] == "foreign"
 
 
-def test_a_file_is_ours_by_its_mark_and_nobody_is_asked(etc):
+def test_a_managed_file_is_recognised_by_its_mark_without_a_command(etc):
     etc.put("nginx.conf", "#\n# Ansible managed\n#\n# pyweb.stack.nginx: the whole of nginx.conf.\n" + MAIN)
     found = etc.look("")
     assert (found["main"], found["user"], found["group"]) == ("ours", "web", "web")
@@ -101,7 +101,7 @@ def test_a_file_is_ours_by_its_mark_and_nobody_is_asked(etc):
     assert etc.look("")["main"] == "foreign"
 
 
-def test_the_packages_site_is_one_by_its_link_and_its_content(etc):
+def test_the_packages_default_site_is_recognised_by_its_link_and_its_content(etc):
     etc.put("nginx.conf", MAIN)
     etc.put("sites-available/default", "server { listen 80 default_server; }", True)
     etc.put("conf.d/default.conf", "server { listen 80; }", True)
@@ -118,10 +118,10 @@ def test_the_packages_site_is_one_by_its_link_and_its_content(etc):
     link.unlink()
     etc.put("sites-available/default", "server { listen 80 default_server; }", True)
     etc.put("sites-enabled/default", "server { listen 80 default_server; }")
-    assert etc.look()["foreign_files"] == [str(link)]  # a copy is somebody's own
+    assert etc.look()["foreign_files"] == [str(link)]  # A copy belongs to the administrator.
 
 
-def test_files_of_ours_are_told_from_others(etc):
+def test_managed_files_are_distinguished_from_others(etc):
     mark = "# pyweb.stack.nginx: site shop.\n"
     etc.put("nginx.conf", MAIN)
     etc.put("conf.d/shop.conf", mark + "server { server_name shop; }\ngzip_comp_level 1;")
@@ -143,12 +143,12 @@ def test_values_of_the_http_level_stay_on_the_host(etc):
     assert found["http"]["map_hash_max_size"]["args"] == ["4096"]
 
 
-def test_a_directive_is_named_where_it_stands_first(etc):
+def test_a_directive_is_reported_with_its_first_place(etc):
     etc.put("nginx.conf", "http {\n  add_header A 1;\n  add_header B 2;\n}")
     assert etc.look()["http"]["add_header"]["place"] == f"{etc.folder}/nginx.conf:2"
 
 
-def test_files_that_nobody_includes_are_found(etc):
+def test_files_that_are_not_included_are_found(etc):
     etc.put("nginx.conf", "http {\n    include conf.d/a*.conf;\n}")
     etc.put("conf.d/another.conf", "")
     etc.put("conf.d/old.conf", "")
@@ -165,7 +165,7 @@ def test_files_that_a_server_includes_are_not_at_the_http_level(etc):
     assert found["idle_files"] == [f"{etc.folder}/conf.d/locations.conf"]
 
 
-def test_an_edit_is_of_the_file_behind_a_link(etc):
+def test_edits_apply_to_the_target_of_a_link(etc):
     real = etc.folder.parent / "real.conf"
     real.write_text("http {\n  server { listen 80; }\n}")
     (etc.folder / "nginx.conf").symlink_to(real)
@@ -174,7 +174,7 @@ def test_an_edit_is_of_the_file_behind_a_link(etc):
     assert found["servers"][0]["listens"][0]["at"] == {"path": str(real), "line": 2, "column": 11, "text": "listen 80;"}
 
 
-def test_copies_from_before_are_listed(etc):
+def test_saved_copies_are_listed(etc):
     os.makedirs(f"{etc.folder}/kept{etc.folder}/conf.d")
     for name in ("nginx.conf", "conf.d/default.conf"):
         with open(f"{etc.folder}/kept{etc.folder}/{name}", "w", encoding="ascii"):
@@ -182,12 +182,12 @@ def test_copies_from_before_are_listed(etc):
     assert etc.look("")["kept"] == [f"{etc.folder}/conf.d/default.conf", f"{etc.folder}/nginx.conf"]
 
 
-def test_a_main_file_that_is_none_is_named(etc):
+def test_an_invalid_nginx_conf_is_reported(etc):
     etc.put("nginx.conf", "http {\n  'x\n")
     assert etc.look()["unread"] == [f"{etc.folder}/nginx.conf:2: a quote that is not closed"]
 
 
-def test_ports_have_their_holders(tmp_path):
+def test_ports_are_listed_with_the_processes_that_hold_them(tmp_path):
     row = "   0: {address}:{port:04X} 0:0 0A 00000000:00000000 00:00000000 00000000     0        0 {inode} 1\n"
     sockets = [("00000000", 80, 11), ("0100007F", 8000, 12), ("00000000", 9, 13), ("00000000", 81, 15)]
     (tmp_path / "net").mkdir()
@@ -209,9 +209,9 @@ def test_ports_have_their_holders(tmp_path):
         for inode in inodes:
             (folder / f"fd/{inode}").symlink_to(f"socket:[{inode}]")
     found = {(holder["address"], holder["port"]): holder for holder in state.held_ports(str(tmp_path))}
-    assert found["0.0.0.0", 80]["nginx"]  # noqa: S104 - what /proc shows
+    assert found["0.0.0.0", 80]["nginx"]  # noqa: S104 - an address in /proc
     assert (found["::", 80]["nginx"], found["::", 80]["ipv6"]) == (True, True)
     # Not systemd, which opened the socket.
     assert [found["127.0.0.1", 8000][key] for key in ("name", "pid", "unit")] == ["python3", 6, "squatter.service"]
-    assert [found["0.0.0.0", 9][key] for key in ("name", "pid", "nginx")] == ["", 0, False]  # noqa: S104 - as above
+    assert [found["0.0.0.0", 9][key] for key in ("name", "pid", "nginx")] == ["", 0, False]  # noqa: S104 - likewise
     assert not found["0.0.0.0", 81]["nginx"]  # noqa: S104 - the nginx of another service

@@ -1,4 +1,4 @@
-"""nginx's configuration as text: words, quotes, includes, and the lines at which things stand."""
+"""nginx's configuration as text: words, quotes, includes, and line numbers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def words(text: str) -> list[list[str]]:
         ("'a' b;", [["a", "b"]]),
     ],
 )
-def test_words_are_told_apart_as_nginx_does(text, wanted):
+def test_words_are_split_as_by_nginx(text, wanted):
     assert words(text) == wanted
 
 
-def test_a_directive_stands_where_it_begins():
+def test_the_place_of_a_directive_is_its_first_line():
     config = dump.parse(MAIN + 'a\n  b\n  c;\n\nd "x\ny" {\n  e;\n}\n')
     a, d = config.tree
     assert [a.place, d.place, d.block[0].place] == [f"/etc/nginx/nginx.conf:{line}" for line in (1, 5, 7)]
@@ -50,7 +50,7 @@ def test_a_directive_stands_where_it_begins():
         ("a\n\n'b", "/etc/nginx/nginx.conf:3: a quote that is not closed"),
     ],
 )
-def test_a_fault_is_named_with_its_line(text, said):
+def test_a_fault_is_reported_with_its_line(text, said):
     assert dump.parse(MAIN + text).unread == [said]
 
 
@@ -67,8 +67,8 @@ def test_a_fault_is_named_with_its_line(text, said):
         ("conf.d/[!a].conf", ["b"]),
     ],
 )
-def test_what_an_include_takes_in(pattern, found):
-    """In the order of the names, whatever the order of the dump."""
+def test_files_that_an_include_matches(pattern, found):
+    """They are sorted by name, whatever their order in the dump."""
     text = MAIN + f"first; include {pattern}; last;\n"
     for name, word in (
         *(("conf.d/b.conf", "b"), ("conf.d/a.conf", "a"), ("conf.d/text", "text")),
@@ -87,14 +87,14 @@ def test_an_include_in_an_included_file_is_relative_to_the_main_file():
     assert config.files == ["/etc/nginx/nginx.conf", "/etc/nginx/conf.d/a.conf", "/etc/nginx/snippets/b"]
 
 
-def test_files_that_include_each_other_come_to_an_end():
+def test_files_that_include_each_other_are_read_to_a_limit():
     text = MAIN + "a; include b.conf;\n# configuration file /etc/nginx/b.conf:\nb; include b.conf;\n"
     names = [one.name for one in dump.parse(text).tree]
     assert names[:2] == ["a", "b"]
     assert names.count("b") == 20
 
 
-def test_files_are_gathered_as_the_includes_say(tmp_path):
+def test_files_are_collected_in_the_order_of_the_includes(tmp_path):
     (tmp_path / "sites").mkdir()
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "nginx.conf").write_text(
@@ -114,7 +114,7 @@ def test_files_are_gathered_as_the_includes_say(tmp_path):
     assert config.unread == []
 
 
-def test_a_directive_knows_its_text_its_column_and_its_end():
+def test_a_directive_has_its_text_its_column_and_its_end():
     text = "a {\n  b 'c\n d';e;\n}\nf {}"
     a, f = dump.parse(MAIN + text).tree
     b, e = a.block
@@ -127,7 +127,7 @@ def test_a_directive_knows_its_text_its_column_and_its_end():
     assert (a.end, f.end) == ((4, 0), (5, 3))
 
 
-def test_the_order_of_directives_is_that_of_reading():
+def test_directives_are_in_reading_order():
     one, other = (
         "# configuration file /etc/nginx/conf.d/a.conf:\nx a;\n",
         "# configuration file /etc/nginx/conf.d/b.conf:\nx b;\n",
@@ -142,7 +142,7 @@ def test_the_order_of_directives_is_that_of_reading():
     assert not include.takes("/etc/nginx/conf.d/new.txt")
 
 
-def test_lua_is_passed_over():
+def test_lua_blocks_are_skipped():
     lua = 'http {\n content_by_lua_block {\n  -- it\'s }\n  if x { } then say("}") end\n }\n gzip on;\n}\n'
     config = dump.parse(MAIN + lua + "# a_by_lua_block {\nz;")
     assert config.unread == []
@@ -151,7 +151,7 @@ def test_lua_is_passed_over():
     assert last.name == "z"
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_reported(tmp_path, monkeypatch):
     main, other = tmp_path / "nginx.conf", tmp_path / "b.conf"
     main.write_text("include a.conf; include b.conf; # include c.conf;\nx;")
     (tmp_path / "a.conf").write_text("a;")

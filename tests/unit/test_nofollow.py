@@ -1,4 +1,4 @@
-"""Root's work below directories of others, where all may be exchanged at any moment: nothing outside changes."""
+"""What root does below directories of other users, who may replace anything at any time: nothing outside changes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = AS_ROOT
 
 @pytest.fixture
 def place(tmp_path):
-    """A directory of a site below one of root, and one of root's that the site may not have."""
-    # pytest's own directories are root's, 0700: what is below them nobody else can reach, but may own.
+    """A directory of a site below one of root, and a directory of root that the site must not get."""
+    # pytest's own directories belong to root, with mode 0700: others cannot reach what is below them.
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/cron").mkdir()
     (tmp_path / "state").mkdir(mode=0o711)
@@ -32,20 +32,20 @@ def owner(path):
 
 
 def planted(place, name="media", target=None):
-    """A link as the site's user makes one."""
+    """Create a link as the site's user would."""
     link = place / "state" / name
     link.symlink_to(target or place / "etc/cron")
     os.chown(link, SITE, SITE, follow_symlinks=False)
     return link
 
 
-def test_a_directory_is_made_with_its_owner_and_mode(place):
+def test_a_directory_is_created_with_its_owner_and_mode(place):
     nofollow.ensure(f"{place}/state/media", 0o2750, SITE, OTHER)
     found = os.stat(place / "state/media")
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o2750, SITE, OTHER)
 
 
-def test_one_that_is_there_gets_them_unless_it_is_kept(place):
+def test_an_existing_directory_gets_them_unless_keep_is_set(place):
     (place / "state/media").mkdir(mode=0o700)
     nofollow.ensure(f"{place}/state/media", 0o750, SITE, SITE, keep=True)
     assert owner(place / "state/media") == 0
@@ -53,7 +53,7 @@ def test_one_that_is_there_gets_them_unless_it_is_kept(place):
     assert owner(place / "state/media") == SITE
 
 
-def test_what_is_missing_above_it_is_roots(place):
+def test_missing_parent_directories_belong_to_root(place):
     old = os.umask(0o077)
     try:
         nofollow.ensure(f"{place}/a/b/c", 0o750, SITE, SITE)
@@ -64,7 +64,7 @@ def test_what_is_missing_above_it_is_roots(place):
 
 
 @pytest.mark.parametrize("path", ["media", "media/below"])
-def test_a_link_of_the_site_is_refused_by_name(place, path):
+def test_a_link_of_the_site_is_refused_and_named(place, path):
     link = planted(place)
     with pytest.raises(nofollow.Unsafe, match="is a link of the user 12345, and root follows links of root") as caught:
         nofollow.ensure(f"{place}/state/{path}", 0o750, SITE, SITE)
@@ -80,7 +80,7 @@ def test_a_link_of_root_in_a_directory_of_the_site_is_followed(place):
     assert owner(place / "disk") == SITE
 
 
-def test_an_administrators_link_to_a_bigger_disk_is_followed(place):
+def test_an_administrators_link_to_another_disk_is_followed(place):
     (place / "disk").mkdir()
     (place / "sites").symlink_to("disk")
     (place / "again").symlink_to(place / "sites")
@@ -88,14 +88,14 @@ def test_an_administrators_link_to_a_bigger_disk_is_followed(place):
     assert owner(place / "disk/shop") == SITE
 
 
-def test_links_without_an_end_are_an_error(place):
+def test_circular_links_are_an_error(place):
     (place / "a").symlink_to("b")
     (place / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels"):
         nofollow.ensure(f"{place}/a/c", 0o750, SITE, SITE)
 
 
-def test_a_file_takes_the_place_of_a_link_and_not_of_its_target(place):
+def test_a_file_replaces_a_link_and_not_its_target(place):
     planted(place, "list", place / "etc/passwd")
     nofollow.create(f"{place}/state/list", b"new", 0o640, 0, SITE)
     found = os.lstat(place / "state/list")
@@ -108,14 +108,14 @@ def test_a_file_takes_the_place_of_a_link_and_not_of_its_target(place):
     assert not (place / "etc/passwd").exists()
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(place):
+def test_a_file_that_cannot_be_written_leaves_no_temporary_file(place):
     (place / "state/list").mkdir()
     with pytest.raises(IsADirectoryError):
         nofollow.create(f"{place}/state/list", b"new", 0o640, 0, 0)
     assert os.listdir(place / "state") == ["list"]
 
 
-def test_a_tree_changes_hands_with_its_links_and_without_what_they_lead_to(place):
+def test_the_owner_of_a_tree_is_changed_including_links_but_not_their_targets(place):
     (place / "build/src").mkdir(parents=True)
     (place / "build/src/a.py").write_text("")
     (place / "build/src/out").symlink_to(place / "etc/cron")
@@ -124,7 +124,7 @@ def test_a_tree_changes_hands_with_its_links_and_without_what_they_lead_to(place
     assert owner(place / "etc/cron") == 0
 
 
-def test_a_tree_is_removed_and_what_its_links_lead_to_stays(place):
+def test_a_tree_is_removed_but_not_the_targets_of_its_links(place):
     (place / "etc/cron/job").write_text("")
     (place / "state/media/deep").mkdir(parents=True)
     planted(place, "media/deep/out")
@@ -135,7 +135,7 @@ def test_a_tree_is_removed_and_what_its_links_lead_to_stays(place):
 
 @pytest.mark.parametrize("depth", [nofollow.DEEPEST - 1, nofollow.DEEPEST, 2500])
 def test_a_tree_of_any_depth_is_removed(place, depth):
-    """Deeper than Python calls itself, and than a process may have files open."""
+    """Deeper than Python's limit of recursion, and than the limit of open files."""
     (place / "state/media").mkdir()
     here = os.open(place / "state/media", os.O_RDONLY)
     for number in range(depth):
@@ -152,23 +152,23 @@ def test_a_tree_of_any_depth_is_removed(place, depth):
     assert (place / "etc/cron").is_dir()
 
 
-def test_a_link_is_removed_itself(place):
+def test_a_link_itself_is_removed(place):
     planted(place)
     assert nofollow.remove(f"{place}/state/media")
     assert (place / "etc/cron").is_dir()
 
 
-def test_who_exchanges_a_directory_for_a_link_at_any_moment_gains_nothing(place):
-    """As fast as it can, while root gives the directory and makes files in it."""
+def test_replacing_a_directory_by_a_link_at_any_moment_gives_no_rights(place):
+    """The attacker does so as fast as it can, while root gives the directory to the site and creates files in it."""
     target, swapped = place / "state/media", place / "state/aside"
     target.mkdir()
-    # The site's own: one of root's, as this test would make there, is followed.
+    # The link belongs to the site: one of root, as this test would create, is followed.
     link = planted(place, "link")
     done = threading.Event()
 
     def exchange():
         while not done.is_set():
-            # Root may have made a directory in between.
+            # Root may have created a directory in between.
             with contextlib.suppress(OSError):
                 os.rename(target, swapped)
             with contextlib.suppress(OSError):
@@ -194,6 +194,6 @@ def test_who_exchanges_a_directory_for_a_link_at_any_moment_gains_nothing(place)
         attacker.join(30)
 
 
-def test_only_absolute_paths_are_walked(place):
+def test_only_absolute_paths_are_allowed(place):
     with pytest.raises(ValueError, match="is no absolute path"), nofollow.folder("state"):
         pass

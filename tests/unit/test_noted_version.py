@@ -18,7 +18,7 @@ def noted():
         return stream.read()
 
 
-def test_it_is_noted_once_and_again_only_for_another_version():
+def test_it_is_recorded_once_and_again_only_for_another_version():
     first = noted_version.converge("0.2.0", True, False)
     assert (first["before"], first["after"], first["after_header"]) == ("", "0.2.0\n", layouts.VERSION)
     assert noted() == "0.2.0\n"
@@ -34,7 +34,7 @@ def test_check_mode_predicts_it_and_writes_nothing():
     assert noted() is None
 
 
-def test_it_is_forgotten_with_the_last_site():
+def test_it_is_removed_with_the_last_site():
     noted_version.converge("0.2.0", True, False)
     assert noted_version.converge("0.2.0", False, True)["after"] == ""
     assert noted() == "0.2.0\n"
@@ -44,7 +44,7 @@ def test_it_is_forgotten_with_the_last_site():
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_who_does_not_know_it_changes_nothing(stays):
+def test_an_unknown_version_changes_nothing(stays):
     noted_version.converge("0.2.0", True, False)
     assert noted_version.converge("", stays, False) == {}
     assert noted() == "0.2.0\n"

@@ -89,7 +89,7 @@ def everything():
 
 def test_the_oldest_systemd_knows_every_directive():
     found = everything()
-    assert found - {*SINCE, *OLD.split()} == set(), "look up since when systemd knows it"
+    assert found - {*SINCE, *OLD.split()} == set(), "look up which version of systemd added it"
     assert {name for name in found if SINCE.get(name, 0) > SYSTEMD} == set()
 
 

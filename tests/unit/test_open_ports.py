@@ -1,4 +1,4 @@
-"""Which ports other hosts can reach, from a made-up /proc."""
+"""Which ports other hosts can reach, from a fake /proc."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTEN, UNCONNECTED, ESTABLISHED = "0A", "07", "01"
 
 
 class Proc:
-    """A /proc with sockets and the processes that hold them."""
+    """A fake /proc with sockets and the processes that hold them."""
 
     def __init__(self, root):
         self.root, self.tables, self.inode = root, {}, 100
@@ -76,26 +76,26 @@ def test_ports_have_their_process_and_its_unit(proc):
         ("udp", ANY, UNCONNECTED, f"{OUTSIDE}:0035", []),
     ],
 )
-def test_what_other_hosts_can_reach(proc, table, address, state, peer, ports):
+def test_which_ports_other_hosts_can_reach(proc, table, address, state, peer, ports):
     proc.socket(table, address, 8000, state, peer=peer)
     assert [port["port"] for port in proc.found()] == ports
 
 
-def test_a_port_on_several_addresses_is_one(proc):
+def test_a_port_on_several_addresses_is_listed_once(proc):
     proc.process(7, "nginx", "nginx.service")
     for table, address in (("tcp", ANY), ("tcp6", ANY6), ("tcp", OUTSIDE)):
         proc.socket(table, address, 80, LISTEN, [7])
     assert [port["port"] for port in proc.found()] == ["80/tcp"]
 
 
-def test_on_loopback_and_outside_is_outside(proc):
+def test_a_port_on_loopback_and_on_another_address_can_be_reached(proc):
     proc.socket("tcp", LOOPBACK, 5432, LISTEN)
     proc.socket("tcp", OUTSIDE, 5432, LISTEN)
     assert [port["port"] for port in proc.found()] == ["5432/tcp"]
 
 
-def test_what_finds_the_network_and_the_neighbours_is_left_out(proc):
-    """Also what their processes have open beside it: answers come to a port that is another one tomorrow."""
+def test_dhcp_and_discovery_protocols_are_ignored(proc):
+    """Other ports of their processes too: they receive answers, and change all the time."""
     proc.process(5, "avahi-daemon", "avahi-daemon.service")
     for table, port in (("udp", 68), ("udp6", 546), ("udp", 5353), ("udp", 5355)):
         proc.socket(table, ANY if table == "udp" else ANY6, port, UNCONNECTED, [5])
@@ -105,12 +105,12 @@ def test_what_finds_the_network_and_the_neighbours_is_left_out(proc):
     assert [port["port"] for port in proc.found()] == ["67/udp"]
 
 
-def test_what_the_kernel_listens_on_has_no_process(proc):
+def test_ports_of_the_kernel_have_no_process(proc):
     proc.socket("udp", ANY, 51820, UNCONNECTED)
     assert proc.found() == [{"port": "51820/udp", "process": "no visible process", "unit": ""}]
 
 
-def test_a_socket_that_systemd_holds_has_its_unit(proc):
+def test_a_socket_held_by_systemd_has_its_unit(proc):
     def run(argv):
         assert argv == ["systemctl", "show", "--property=Id,Listen", "--type=socket", "*.socket"]
         shown = "Listen=/run/x.sock (Stream)\nId=x.socket\n\nListen=[::]:2222 (Stream)\nListen=[::]:2223 (Datagram)\n"
@@ -129,7 +129,7 @@ def test_a_socket_that_systemd_holds_has_its_unit(proc):
     assert [port["process"] for port in proc.found()][:2] == ["systemd (pid 1)"] * 2
 
 
-def test_workers_are_named_after_their_master(proc):
+def test_workers_have_the_name_of_their_master(proc):
     for pid in (70, 71, 72):
         proc.process(pid, "gunicorn", "g.service")
     proc.socket("tcp", ANY, 8000, LISTEN, [70, 71, 72])
@@ -137,13 +137,13 @@ def test_workers_are_named_after_their_master(proc):
 
 
 def test_ports_of_this_host():
-    """The same, of the real /proc."""
+    """With the real /proc."""
 
     def ports():
         return [port["port"] for port in open_ports.open_ports(lambda argv: (1, "", ""), processes.processes())]
 
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-        stream.bind(("0.0.0.0", 0))  # noqa: S104 - that is what is looked for
+        stream.bind(("0.0.0.0", 0))  # noqa: S104 - the address that is compared
         stream.listen()
         datagram.bind(("0.0.0.0", 0))  # noqa: S104 - likewise
         wanted = {f"{stream.getsockname()[1]}/tcp", f"{datagram.getsockname()[1]}/udp"}

@@ -1,4 +1,4 @@
-"""The settings overlay: against golden files, and executed over the settings of projects as people write them."""
+"""The settings overlay: against golden files, and executed over settings of projects as people write them."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def test_wsgi_entry(entry, line):
     assert line in overlay.wsgi(goldens.site("plain"), entry)
 
 
-def test_a_value_that_is_named_like_a_stand_in_stays_as_it_is():
+def test_values_that_look_like_placeholders_are_not_replaced():
     [site] = complete([{**goldens.SHOP, "warm_up": ["/SITE_HOST/entry_module"]}])
     text = overlay.wsgi(site, "WARM_UP_PAGES.wsgi:entry_module")
     assert "from WARM_UP_PAGES.wsgi import entry_module as application" in text
     assert "[('/SITE_HOST/entry_module', '')]" in text
 
 
-def test_the_wsgi_entry_has_no_stand_in_left():
+def test_the_wsgi_entry_has_no_placeholder_left():
     text = overlay.wsgi(goldens.site("plain"), "mysite.wsgi")
     assert text.startswith('"""The WSGI entry of the site shop. ')
     left = [word for word in ("SITE_", "WARM_UP_", "OVERLAY_", "entry_", "mypy", "noqa") if word in text]
     assert left == []
 
 
-def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
-    """Ansible sends a zip file with the modules that it finds by their import statements, and nothing is unpacked."""
+def test_the_wsgi_entry_is_found_in_the_zip_file_that_ansible_sends(tmp_path):
+    """The zip file has the modules that Ansible finds by their import statements, and is not unpacked."""
     package = "ansible_collections.pyweb.stack.plugins.module_utils.build"
     finder = ModuleDepFinder(f"{package}.overlay", ast.parse(Path(overlay.__file__).read_text()), is_pkg_init=False)
     sent = {".".join(name) for name in finder.submodules}
@@ -124,7 +124,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DI
 """
 
 
-def test_a_fresh_project_is_made_fit_for_a_server(executed, tmp_path):
+def test_a_fresh_project_gets_settings_for_a_server(executed, tmp_path):
     found = executed(STARTPROJECT)
     assert found["DEBUG"] is False
     assert found["SECRET_KEY"] == "kept-on-the-host"
@@ -143,33 +143,33 @@ def test_a_fresh_project_is_made_fit_for_a_server(executed, tmp_path):
     assert found["LOGGING"]["root"] == {"handlers": ["stderr"], "level": "INFO"}
 
 
-def test_the_secret_key_of_the_environment_wins(executed):
+def test_the_secret_key_in_the_environment_overrides(executed):
     assert executed(STARTPROJECT, {"DJANGO_SECRET_KEY": "given"})["SECRET_KEY"] == "given"
 
 
-def test_origins_of_the_project_stay(executed):
+def test_origins_of_the_project_are_kept(executed):
     found = executed(STARTPROJECT + 'CSRF_TRUSTED_ORIGINS = ["https://partner.example.com"]\n')
     assert found["CSRF_TRUSTED_ORIGINS"][:2] == ["https://partner.example.com", "http://shop.example.com"]
 
 
 @pytest.mark.parametrize("url", ["https://cdn.example.com/static/", "//cdn.example.com/static/"])
-def test_files_on_another_host_stay_there(executed, url):
+def test_urls_of_files_on_another_host_are_kept(executed, url):
     found = executed(STARTPROJECT + f"STATIC_URL = MEDIA_URL = {url!r}\nMEDIA_ROOT = 'own'\n")
     assert (found["STATIC_URL"], found["MEDIA_URL"], found["MEDIA_ROOT"]) == (url, url, "own")
     assert found["STATIC_ROOT"].endswith("/static")
 
 
-def test_urls_follow_nginx(executed):
+def test_urls_are_those_of_nginx(executed):
     nginx = {"static": {"url": "/assets/"}, "media": {"url": "/pictures/", "path": "/srv/pictures"}}
     found = executed(STARTPROJECT, nginx=nginx)
     assert (found["STATIC_URL"], found["MEDIA_URL"], found["MEDIA_ROOT"]) == ("/assets/", "/pictures/", "/srv/pictures")
 
 
-def test_media_that_nginx_does_not_serve_are_the_projects_own(executed):
+def test_media_root_is_not_set_if_nginx_does_not_serve_media(executed):
     assert "MEDIA_ROOT" not in executed(STARTPROJECT, nginx={"media": False})
 
 
-def test_logging_of_the_project_stays(executed):
+def test_logging_of_the_project_is_kept(executed):
     assert executed(STARTPROJECT + 'LOGGING = {"version": 1}\n')["LOGGING"] == {"version": 1}
 
 
@@ -188,12 +188,12 @@ SQLITE = 'DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NA
         ('""', ""),
     ],
 )
-def test_an_sqlite_file_in_the_code_moves_to_the_data(executed, tmp_path, name, wanted):
+def test_an_sqlite_file_in_the_code_is_moved_to_the_data(executed, tmp_path, name, wanted):
     found = executed(STARTPROJECT + SQLITE.format(name=name))
     assert found["DATABASES"]["default"]["NAME"] == wanted.format(state=tmp_path / "state/shop")
 
 
-def test_an_sqlite_file_that_lies_beside_code_used_in_place_stays(executed, tmp_path):
+def test_an_sqlite_file_of_code_in_place_is_not_moved(executed, tmp_path):
     keys = {"source": {"path": str(tmp_path / "sites-code")}, "virtualenv": "/srv/venv"}
     code = tmp_path / "sites/shop/builds/x/src"
     moved = str(tmp_path / "state/shop/db.sqlite3")
@@ -204,7 +204,7 @@ def test_an_sqlite_file_that_lies_beside_code_used_in_place_stays(executed, tmp_
     assert executed(STARTPROJECT, **keys)["DATABASES"]["default"]["NAME"] == moved
 
 
-def test_other_databases_stay(executed):
+def test_other_databases_are_not_changed(executed):
     found = executed('DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}}\n')
     assert found["DATABASES"]["default"]["NAME"] == "shop"
 
@@ -222,11 +222,11 @@ def test_a_database_url_replaces_the_default_database(executed, tmp_path):
     }
 
 
-def test_a_project_without_any_setting_works(executed):
+def test_a_project_without_any_settings_works(executed):
     assert executed("")["DEBUG"] is False
 
 
-def test_settings_of_the_inventory_win(executed):
+def test_settings_of_the_inventory_override(executed):
     found = executed(STARTPROJECT, settings={"DEBUG": True, "STATIC_URL": "/s/", "LANGUAGE_CODE": "de"})
     assert (found["DEBUG"], found["STATIC_URL"], found["LANGUAGE_CODE"]) == (True, "/s/", "de")
 
@@ -244,12 +244,12 @@ NASTY = {
 }
 
 
-def test_any_value_arrives_as_it_was_given(executed):
+def test_values_of_any_type_arrive_unchanged(executed):
     assert executed(STARTPROJECT, settings={"NASTY": NASTY, "TEXT": NASTY["long"][0]})["NASTY"] == NASTY
 
 
-def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
-    """Even when somebody starts uWSGI by hand, in an environment that names the project's own settings."""
+def test_the_wsgi_entry_activates_the_overlay(tmp_path):
+    """Even if somebody starts uWSGI by hand, in an environment that names the project's own settings."""
     (tmp_path / f"{runtime.WSGI_MODULE}.py").write_text(overlay.wsgi(goldens.site("plain"), "project:app"))
     (tmp_path / f"{runtime.ERRORS_MODULE}.py").write_text(overlay.errors())
     (tmp_path / "django/core").mkdir(parents=True)
@@ -272,7 +272,7 @@ def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
 
 SECURE = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "LANGUAGE_COOKIE_SECURE"]
 HEADER = ["HTTP_X_FORWARDED_PROTO", "https"]
-# What the project of somebody who ended TLS elsewhere may say.
+# Possible settings of a project whose TLS ends elsewhere.
 OWN = """
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_TLS", "1")
 SECURE_SSL_REDIRECT = True
@@ -283,12 +283,12 @@ SILENCED_SYSTEM_CHECKS = ["own.W001"]
 
 
 def of_https(text):
-    """The names in a text that have to do with https."""
+    """Return the names in a text that concern https."""
     return [word for word in ("SECURE", "SILENCED", "FORWARDED", "security.") if word in text]
 
 
 @pytest.mark.parametrize("name", goldens.SITES)
-def test_a_site_without_tls_and_proxies_says_nothing_of_https(name):
+def test_a_site_without_tls_and_proxies_has_no_settings_of_https(name):
     site = goldens.site(name)
     assert of_https(overlay.settings(site, "mysite.settings")) == []
     assert "HTTPS" not in overlay.wsgi(site, "mysite.wsgi")
@@ -305,7 +305,7 @@ def test_behind_https_cookies_are_secure_and_nginx_redirects(executed):
     assert found["SILENCED_SYSTEM_CHECKS"] == ["security.W004", "security.W005", "security.W008", "security.W021"]
 
 
-def test_every_silenced_check_has_its_reason():
+def test_every_silenced_check_has_a_reason():
     [site] = complete([{**goldens.SHOP, "tls": "selfsigned"}])
     lines = overlay.settings(site, "mysite.settings").splitlines()
     silenced = [number for number, line in enumerate(lines) if '"security.' in line]
@@ -313,37 +313,37 @@ def test_every_silenced_check_has_its_reason():
     assert all(lines[number - 1].startswith("    # ") for number in silenced)
 
 
-def test_where_http_is_served_as_well_it_keeps_its_logins(executed):
+def test_logins_work_over_http_if_it_is_served_too(executed):
     found = executed(STARTPROJECT, tls="selfsigned", nginx={"redirect": False})
     assert [name for name in [*SECURE, "SECURE_SSL_REDIRECT"] if name in found] == []
     assert found["SECURE_PROXY_SSL_HEADER"] == HEADER
     assert "http://shop.example.com" in found["CSRF_TRUSTED_ORIGINS"]
-    # Nobody redirects: Django's own warning is right.
+    # Nothing redirects to https, so Django's own warning is right.
     assert "security.W008" not in found["SILENCED_SYSTEM_CHECKS"]
 
 
-def test_what_a_project_says_of_https(executed):
+def test_https_settings_of_the_project_are_kept_except_redirect_and_hsts(executed):
     found = executed(STARTPROJECT + OWN, tls="selfsigned")
     assert found["SECURE_PROXY_SSL_HEADER"] == ["HTTP_X_TLS", "1"]
-    # It would redirect once more, and to another port.
+    # Django's redirect would be a second one, and to another port.
     assert found["SECURE_SSL_REDIRECT"] is False
     assert found["SESSION_COOKIE_SECURE"] is True
     assert found["SECURE_HSTS_SECONDS"] == 60
     assert found["SILENCED_SYSTEM_CHECKS"][:2] == ["own.W001", "security.W004"]
     assert executed(STARTPROJECT + OWN, tls="selfsigned", nginx={"redirect": False})["SECURE_SSL_REDIRECT"] is True
-    # One header of two is too many.
+    # nginx sends the header, which must not be sent twice.
     assert executed(STARTPROJECT + OWN, tls="selfsigned", nginx={"hsts": 604800})["SECURE_HSTS_SECONDS"] == 0
 
 
-def test_what_the_inventory_says_of_https_wins(executed):
+def test_https_settings_of_the_inventory_override(executed):
     settings = {"SESSION_COOKIE_SECURE": False, "SECURE_SSL_REDIRECT": True, "SECURE_PROXY_SSL_HEADER": ["A", "b"]}
     found = executed(STARTPROJECT, tls="selfsigned", settings=settings)
     assert {name: found[name] for name in settings} == settings
     assert found["CSRF_COOKIE_SECURE"] is True
 
 
-def test_behind_a_balancer_the_project_believes_nginx(executed):
-    """Which passes on what a trusted proxy says of scheme and Host, and of nobody else."""
+def test_behind_a_load_balancer_the_project_trusts_the_headers_of_nginx(executed):
+    """nginx only passes scheme and Host on from a trusted proxy."""
     found = executed(STARTPROJECT, nginx={"trusted_proxies": ["10.0.0.0/8"]})
     assert found["SECURE_PROXY_SSL_HEADER"] == HEADER
     assert found["USE_X_FORWARDED_HOST"] is True

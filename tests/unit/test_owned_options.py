@@ -1,4 +1,4 @@
-"""uWSGI's options: those that the model owns, those that it sets and a user may change, and what an ini gets."""
+"""uWSGI's options: those of the model, defaults that users can change, and what is in an ini file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model import uwsgi_options
 from models import completed
 
-# What the collection writes and a user may add to.
+# Options that the collection writes and a user may add to.
 SHARED = {"plugins", "pythonpath", "binary-path", "hook-master-start", "worker-reload-mercy"}
 SHARED |= {"route-if-not", "route-if", "route-run"}
 RELEASE = "0123456789ab"
@@ -43,20 +43,20 @@ def test_harakiri_is_never_off(read_timeout, harakiri):
     assert uwsgi_options.defaults(read_timeout)["harakiri"] == harakiri
 
 
-def test_a_users_option_keeps_its_defaults_place():
+def test_an_option_of_the_user_keeps_the_position_of_the_default():
     options = completed(uwsgi={"options": {"vacuum": False, "umask": None, "show-config": True}})["uwsgi"]["options"]
     assert list(options.items())[8:10] == [("vacuum", False), ("ignore-sigpipe", True)]
     assert list(options)[-1] == "show-config"
     assert "umask" not in options
 
 
-@pytest.mark.parametrize("build", [goldens.BUILD, goldens.FOUND], ids=["build", "found"])
-def test_what_is_written_is_owned_or_may_be_added_to(build):
+@pytest.mark.parametrize("build", [goldens.BUILD, goldens.FOUND], ids=["build", "in place"])
+def test_every_written_option_is_owned_or_can_be_added_to(build):
     site = completed(uwsgi={"options": dict.fromkeys(uwsgi_options.defaults(60))})
     names = [name for name, _value in uwsgi_options.written(site, build, RELEASE, "overlay_wsgi")]
     assert set(names) <= {*uwsgi_options.OWNED, *SHARED}
     assert len(names) == len(set(names))
-    # No default overrides what is owned.
+    # No default is an owned option.
     assert not set(uwsgi_options.defaults(60)) & {*uwsgi_options.OWNED, *SHARED}
 
 
@@ -72,7 +72,7 @@ def test_paths_are_those_of_the_release():
     assert "plugins" not in options
 
 
-def test_a_project_as_found_is_loaded_as_it_is():
+def test_a_project_in_place_is_loaded_unchanged():
     options = dict(written(goldens.FOUND))
     assert options["chdir"] == "/opt/sites/shop/releases/0123456789ab/src/backend"
     assert options["module"] == "mysite.wsgi:application"
@@ -81,7 +81,7 @@ def test_a_project_as_found_is_loaded_as_it_is():
 
 
 def test_a_record_of_an_earlier_release_gives_the_same_ini():
-    """Records hold the options without worker-reload-mercy; a rollback writes the ini from them."""
+    """Records contain the options without worker-reload-mercy; a rollback writes the ini from them."""
     site = completed(nginx={"read_timeout": 90})
     assert "worker-reload-mercy" not in site["uwsgi"]["options"]
     names = [name for name, _value in uwsgi_options.written(site, goldens.BUILD, RELEASE, "x", guarded=False)]
@@ -106,7 +106,7 @@ def test_a_uwsgi_without_routing_gets_no_route():
     assert not [name for name in names if name.startswith("route")]
 
 
-def test_the_headers_of_the_largest_packet_fit():
+def test_headers_of_the_largest_packet_fit():
     """The shortest header that nginx passes on is HTTP_A without a value; the packet has 65535 bytes."""
     options = uwsgi_options.defaults(60)
     shortest = len("HTTP_A") + 2 + 2

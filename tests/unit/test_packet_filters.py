@@ -1,4 +1,4 @@
-"""Who filters packets beside firewalld, from what nft, iptables-save and systemd say."""
+"""Other packet filters besides firewalld, from the output of nft, iptables-save and systemd."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ DOCKER = [
         (DOCKER, []),
         ([*DOCKER, rule("INPUT", {"drop": None})], ["ip filter"]),
         ([FORWARD], ["ip filter"]),
-        # What masquerades for others forwards, which firewalld does not.
+        # Masquerading for others forwards packets, which firewalld does not.
         ([rule("POSTROUTING", {"masquerade": None}, table="nat")], ["ip nat"]),
         ([rule("LIBVIRT_INP", {"accept": None}), rule("INPUT", {"jump": {"target": "LIBVIRT_INP"}})], []),
         ([rule("INPUT", {"match": {"right": "virbr0"}}, {"accept": None})], []),
         ([rule("f2b-sshd", {"reject": None}), rule("INPUT", {"jump": {"target": "f2b-sshd"}})], []),
         ([rule("f2b-chain", {"reject": None}, family="inet", table="f2b-table")], []),
         ([rule("in", {"drop": None}, family="inet", table="netavark")], []),
-        # What ufw leaves when it is disabled.
+        # What a disabled ufw leaves.
         ([rule("INPUT", {"jump": {"target": "ufw-before-input"}})], []),
     ],
 )
-def test_rules_of_others(objects, tables):
+def test_rules_of_other_programs(objects, tables):
     ruleset = json.dumps({"nftables": [{"metainfo": {}}, *objects]})
     run = {"nft": (0, ruleset, "")}
     assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == tables
@@ -81,13 +81,13 @@ SAVED = "*filter\n:INPUT {input} [0:0]\n:FORWARD {forward} [0:0]\n{chains}{rules
         ({"rules": "-A FORWARD -o docker0 -j ACCEPT\n-A f2b-sshd -j RETURN\n"}, []),
     ],
 )
-def test_rules_that_only_iptables_knows(given, tables):
+def test_rules_that_only_iptables_lists(given, tables):
     saved = SAVED.format(**{"input": "ACCEPT", "forward": "ACCEPT", "chains": "", "rules": "", **given})
     run = {"iptables-save": (0, saved, ""), "ip6tables-save": (0, "", "")}
     assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == tables
 
 
-def test_the_iptables_of_old_is_asked_where_it_has_tables(monkeypatch):
+def test_legacy_iptables_is_read_if_it_has_tables(monkeypatch):
     monkeypatch.setattr(
         packet_filters, "read_or_empty", lambda path: "filter\n" if path.endswith("ip6_tables_names") else ""
     )
@@ -96,7 +96,7 @@ def test_the_iptables_of_old_is_asked_where_it_has_tables(monkeypatch):
     assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == ["ip6 filter"]
 
 
-def test_without_nft_its_library_is_asked(monkeypatch):
+def test_libnftables_is_used_if_nft_is_missing(monkeypatch):
     ruleset = json.dumps({"nftables": [INPUT, rule("INPUT", {"drop": None})]})
     run = {"/usr/bin/python3": (0, ruleset, "")}
     monkeypatch.setattr(packet_filters.glob, "glob", lambda pattern: [pattern])
@@ -107,7 +107,7 @@ def test_without_nft_its_library_is_asked(monkeypatch):
 
 @pytest.fixture
 def files(monkeypatch):
-    """What the host has at some paths."""
+    """Return the files of the host by path."""
     found = {}
     monkeypatch.setattr(packet_filters, "read_or_empty", lambda path: found.get(path, ""))
     monkeypatch.setattr(packet_filters, "read_link", lambda path: found.get(path, ""))
@@ -121,7 +121,7 @@ def nothing(_argv):
 @pytest.mark.parametrize(
     ("text", "found"), [("ENABLED=yes\n", ["ufw is active"]), ("#ENABLED=yes\nENABLED=no\n", []), ("", [])]
 )
-def test_ufw_filters_where_its_file_says_so(files, text, found):
+def test_ufw_filters_if_its_file_says_so(files, text, found):
     files["/etc/ufw/ufw.conf"] = text
     assert packet_filters.packet_filters(nothing, {}) == found
 
@@ -137,12 +137,12 @@ def test_services_that_load_rules(files):
     ]
 
 
-def test_a_firewalld_that_somebody_masked_is_left_alone(files):
+def test_a_masked_firewalld_is_left_alone(files):
     files["/etc/systemd/system/firewalld.service"] = os.devnull
     assert packet_filters.packet_filters(nothing, {}) == ["firewalld.service is masked"]
 
 
-def test_rules_count_where_nobody_is_known_to_have_loaded_them(files):
+def test_rules_of_an_unknown_program_count(files):
     files["/etc/ufw/ufw.conf"] = "ENABLED=yes"
     ruleset = json.dumps({"nftables": [rule("INPUT", {"drop": None})]})
     run = {"nft": (0, ruleset, "")}

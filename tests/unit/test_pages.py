@@ -1,4 +1,4 @@
-"""Every block of a page says what a test does with it; what is an example is right where that can be told."""
+"""Every block of a page says how it is tested, and examples are valid where this can be checked."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ ALL = sorted(
     if path.name != "CHANGELOG.md"
 )
 OTHERS = [path for path in ALL if path not in pages.GUIDES]
-# What depends on files that only the reader has.
+# Pages that need files which only the reader has.
 READERS_FILES = re.compile(r"there is none|relative paths start|text of a private key|as PEM text|ssh-keyscan prints")
 
 
 @pytest.mark.parametrize("path", pages.GUIDES, ids=lambda path: path.stem)
-def test_every_block_of_a_guide_is_run_or_says_why_not(path):
+def test_every_block_of_a_guide_is_run_or_is_an_example(path):
     assert pages.checked(path)
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_the_blocks_of_other_pages_are_examples(path):
+def test_blocks_of_other_pages_are_examples(path):
     assert [block.place for block in pages.blocks(path) if not block.example] == []
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_yaml_can_be_read_and_its_sites_are_sites(path, tmp_path):
+def test_yaml_is_valid_and_its_sites_are_accepted(path, tmp_path):
     for block in pages.blocks(path):
         if block.language == "yaml":
             text = re.sub(r"\{\{ lookup.*?\}\}", "-----BEGIN-----", block.text)
@@ -44,7 +44,7 @@ def test_yaml_can_be_read_and_its_sites_are_sites(path, tmp_path):
 
 
 def faults(sites, folder):
-    """What the model says about sites, without what depends on the reader's own files."""
+    """Return the model's faults of sites, except those about the reader's own files."""
     try:
         model.complete(sites, base=str(folder), example=str(folder))
     except InventoryError as error:
@@ -53,7 +53,7 @@ def faults(sites, folder):
 
 
 def found(data):
-    """All `web_sites` in an inventory, a playbook or variables."""
+    """Return all `web_sites` in an inventory, a playbook or variables."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from [value] if key == "web_sites" else found(value)
@@ -76,14 +76,14 @@ def found(data):
         ("1. Item\n\n   ```yaml\n   a: 1\n   ```\n", "page.md:3: a block of yaml"),
     ],
 )
-def test_a_block_that_nobody_runs_is_refused(text, message, tmp_path):
+def test_a_block_that_is_not_tested_is_refused(text, message, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")
     with pytest.raises(pages.PageError, match=re.escape(message)):
         pages.checked(page)
 
 
-def test_what_the_words_behind_the_language_mean(tmp_path):
+def test_words_after_the_language(tmp_path):
     page = tmp_path / "page.md"
     words = ["bash on=web1 fails", "text output", "ini file=a/b.cfg append", "sql example"]
     page.write_text("".join(f"```{word}\nls\n```\n" for word in words), encoding="utf-8")
@@ -94,7 +94,7 @@ def test_what_the_words_behind_the_language_mean(tmp_path):
     assert (example.runs, example.example) == (False, True)
 
 
-def test_an_output_is_there_if_its_lines_come_in_their_order():
+def test_an_output_matches_if_its_lines_occur_in_order():
     output = "PLAY\nok: 1\n\n  a   b\nlast\n"
     assert pages.missing("ok: 1\n...\na b\n", output, {}) == ""
     assert pages.missing("ok: ...\nlast\n", output, {}) == ""
@@ -112,6 +112,6 @@ def test_an_id_stands_for_the_same_one_on_the_whole_page():
 
 
 def test_every_guide_has_a_page():
-    """A module of a bed that no page uses prepares nothing."""
+    """A module of a bed without a page would prepare nothing."""
     stems = {path.stem.replace("-", "_") for path in pages.GUIDES}
     assert {path.stem for path in Path(pages.ROOT / "tests/guides/beds").glob("*.py")} <= stems

@@ -1,4 +1,4 @@
-"""What the walk to a file says of an obstacle: where it is, what is seen there, and the command that fixes it."""
+"""The message about an obstacle on the way to a file: the place, the evidence, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import path_walk
 from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import ENTER, READ, WRITE, Identity
 
 OWN = Identity(os.getuid(), os.getgid(), tuple(os.getgroups()))
-# Ids that nobody has.
+# Ids without an account.
 STRANGER = Identity(64123, 64123, (64123, 64124))
 
 
 @pytest.fixture
 def top(tmp_path, monkeypatch):
-    """A directory that every path begins below: what lies above it is the machine's."""
+    """A directory that all paths are below; obstacles above it belong to the machine."""
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/f").write_text("x")
     for name, mode in ((".", 0o755), ("a", 0o755), ("a/b", 0o755), ("a/b/f", 0o644)):
@@ -28,7 +28,7 @@ def obstacle(top, path, who=STRANGER, wanted=READ):
 
 
 @pytest.mark.parametrize("path", ["/a/b/f", "//a//b/f", "/a/./b/f", "/a/b/../b/f", "/../a/b/f", "/a/b/../../a/b/f"])
-def test_a_way_that_is_open(top, path):
+def test_an_open_path_has_no_obstacle(top, path):
     assert obstacle(top, path) is None
 
 
@@ -43,7 +43,7 @@ def test_a_way_that_is_open(top, path):
         (0o640, WRITE | ENTER, "use", "chmod g+wx /a/b/f && chgrp 64123 /a/b/f"),
     ],
 )
-def test_what_is_said_of_a_file(top, mode, wanted, words, fix):
+def test_message_of_a_file(top, mode, wanted, words, fix):
     (top / "a/b/f").chmod(mode)
     found = obstacle(top, "/a/b/f", wanted=wanted)
     assert (found.path, found.kind, found.directory, found.mode, found.owner) == (
@@ -54,7 +54,7 @@ def test_what_is_said_of_a_file(top, mode, wanted, words, fix):
     assert found.fix == fix
 
 
-def test_a_directory_is_opened_for_the_group_only_if_the_process_has_it(top):
+def test_a_directory_is_opened_for_the_group_only_if_the_process_is_in_it(top):
     (top / "a/b").chmod(0o700)
     assert obstacle(top, "/a/b/f").fix == "chmod o+x /a/b"
     member = Identity(64123, 64123, (64123, os.getgid()))
@@ -62,14 +62,14 @@ def test_a_directory_is_opened_for_the_group_only_if_the_process_has_it(top):
     assert obstacle(top, "/a/b/f", Identity(64123, os.getgid())).fix == "chmod g+x /a/b"
 
 
-def test_a_directory_that_cannot_be_listed_is_not_just_entered(top):
+def test_listing_a_directory_needs_read_permission_too(top):
     (top / "a/b").chmod(0o711)
     found = obstacle(top, "/a/b", wanted=READ | ENTER)
     assert (found.directory, found.fix) == (True, "chmod g+rx /a/b && chgrp 64123 /a/b")
     assert obstacle(top, "/a/b/f") is None
 
 
-def test_the_top_itself_may_be_closed(top):
+def test_the_top_itself_may_be_the_obstacle(top):
     top.chmod(0o700)
     assert obstacle(top, "/a/b/f").path == "/"
     assert obstacle(top, "/", wanted=READ).path == "/"
@@ -79,14 +79,14 @@ def test_the_top_itself_may_be_closed(top):
     ("path", "missing", "directory"),
     [("/a/none", "/a/none", False), ("/a/none/f", "/a/none", True), ("/none", "/none", False)],
 )
-def test_what_is_not_there(top, path, missing, directory):
+def test_a_missing_file(top, path, missing, directory):
     found = obstacle(top, path)
     assert (found.path, found.kind, found.directory) == (missing, "missing", directory)
     assert found.evidence == f"{missing}: No such file or directory"
     assert found.fix == f"ls -ld {missing}"
 
 
-def test_a_file_is_no_directory_on_the_way(top):
+def test_a_file_in_place_of_a_directory(top):
     (top / "a/b/f").chmod(0o755)
     found = obstacle(top, "/a/b/f/g")
     assert (found.path, found.kind, found.evidence) == ("/a/b/f/g", "missing", "/a/b/f/g: Not a directory")
@@ -105,7 +105,7 @@ def test_as_many_links_as_the_kernel_follows(top):
         (top / "40").read_text()
 
 
-def test_links_lead_on_from_where_they_are(top):
+def test_relative_links_start_in_their_directory(top):
     (top / "a/up").symlink_to("../a/b")
     (top / "a/far").symlink_to("/a/b")
     assert obstacle(top, "/a/up/f") is None
@@ -117,7 +117,7 @@ def test_links_lead_on_from_where_they_are(top):
 
 
 @pytest.mark.parametrize("wanted", [READ, WRITE, READ | WRITE])
-def test_all_that_is_wanted_has_to_be_granted(wanted):
+def test_every_requested_permission_must_be_granted(wanted):
     who = Identity(1, 1)
     assert [mode for mode in range(8) if who.allowed(mode << 6, 1, 2, wanted)] == [
         mode for mode in range(8) if mode & wanted == wanted
@@ -125,7 +125,7 @@ def test_all_that_is_wanted_has_to_be_granted(wanted):
 
 
 @pytest.mark.parametrize(("mode", "may"), [(0o100644, False), (0o100100, True), (0o100010, True), (0o100001, True)])
-def test_root_runs_what_anybody_may_run(mode, may):
+def test_root_can_execute_what_anybody_can_execute(mode, may):
     assert Identity(0, 0).allowed(mode, 5, 5, ENTER) is may
 
 

@@ -1,4 +1,4 @@
-"""The walk to a file ends where the kernel would stop the process, for the reason that it would have."""
+"""The walk to a file ends where the kernel would stop the process, for the same reason."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import i
 from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import ENTER, READ, WRITE, Identity
 
 OWN = Identity(os.getuid(), os.getgid(), tuple(os.getgroups()))
-# Ids that nobody has, so that neither the owner's nor the group's bits are theirs.
+# Ids without an account, so that neither the bits of the owner nor those of the group apply.
 STRANGER = Identity(64123, 64123, (64123,))
 
 
 @pytest.fixture
 def tmp_path():
-    """Not pytest's own: another run of pytest that begins meanwhile closes the directory of them all to strangers."""
+    """Not pytest's own directory: another run of pytest closes the common parent to other users when it begins."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -35,7 +35,7 @@ def file(tmp_path):
     return tmp_path / "a/b/f"
 
 
-def test_an_open_way_has_no_obstacle(file):
+def test_an_open_path_has_no_obstacle(file):
     assert path_walk.obstacle(str(file), STRANGER) is None
 
 
@@ -49,7 +49,7 @@ def test_a_directory_without_x_is_the_obstacle(file):
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [(0o640, READ), (0o644, WRITE), (0o664, READ | WRITE)])
-def test_the_bits_of_the_file_itself_count(file, mode, wanted):
+def test_the_mode_of_the_file_itself_counts(file, mode, wanted):
     file.chmod(mode)
     found = path_walk.obstacle(str(file), STRANGER, wanted)
     assert (found.path, found.kind, found.directory) == (str(file), "denied", False)
@@ -59,19 +59,19 @@ def test_the_bits_of_the_file_itself_count(file, mode, wanted):
     ("who", "mode", "may"),
     [
         (Identity(1, 9), 0o400, True),
-        (Identity(1, 2), 0o040, False),  # the owner's bits decide for the owner, even when the group's would do
+        (Identity(1, 2), 0o040, False),  # the owner's bits apply to the owner, even if the group's would be enough
         (Identity(9, 2), 0o040, True),
-        (Identity(9, 9, (7, 2)), 0o040, True),  # a group that the process has beside its own
+        (Identity(9, 9, (7, 2)), 0o040, True),  # a supplementary group of the process
         (Identity(9, 2), 0o004, False),
         (Identity(9, 9), 0o004, True),
         (Identity(0, 0), 0o000, True),
     ],
 )
-def test_the_first_class_that_fits_decides(who, mode, may):
+def test_the_first_matching_class_decides(who, mode, may):
     assert who.allowed(0o100000 | mode, 1, 2, READ) is may
 
 
-def test_root_may_enter_every_directory_but_run_no_file_without_x():
+def test_root_may_enter_every_directory_but_not_execute_a_file_without_x():
     assert Identity(0, 0).allowed(0o040000, 1, 1, ENTER)
     assert not Identity(0, 0).allowed(0o100644, 1, 1, ENTER)
 
@@ -84,18 +84,18 @@ def test_symbolic_links_are_followed_and_their_target_is_walked(file, tmp_path):
     assert path_walk.obstacle(str(tmp_path / "far"), STRANGER).path == str(file.parent)
 
 
-def test_links_in_a_circle_are_no_way(tmp_path):
+def test_circular_links_are_an_obstacle(tmp_path):
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
     assert path_walk.obstacle(str(tmp_path / "one"), OWN).kind == "loop"
 
 
-def test_what_is_not_there_is_missing(file):
+def test_a_missing_file_is_reported(file):
     assert path_walk.obstacle(f"{file}.none", OWN).kind == "missing"
     assert path_walk.obstacle(f"{file}/deeper", OWN).kind in ("missing", "denied")
 
 
-def test_a_root_is_put_before_every_path(file, tmp_path):
+def test_the_root_is_prepended_to_every_path(file, tmp_path):
     (tmp_path / "a/b/abs").symlink_to("/b/f")
     assert path_walk.obstacle("/b/abs", STRANGER, root=str(tmp_path / "a")) is None
 
@@ -112,28 +112,28 @@ def test_the_fix_of_a_file_is_the_group_of_the_process(file):
 @pytest.mark.parametrize(
     ("wanted", "word", "letters"), [(READ, "read", "r"), (WRITE, "write", "w"), (READ | WRITE | ENTER, "use", "rwx")]
 )
-def test_what_may_not_be_done_is_said(file, wanted, word, letters):
+def test_the_missing_permission_is_reported(file, wanted, word, letters):
     file.chmod(0o600)
     found = path_walk.obstacle(str(file), STRANGER, wanted)
     assert found.evidence.endswith(f"may not {word} it")
     assert found.fix.startswith(f"chmod g+{letters} {file} && ")
 
 
-def test_a_directory_that_is_to_be_listed(file):
+def test_a_directory_that_must_be_listed(file):
     file.parent.chmod(0o711)
     found = path_walk.obstacle(str(file.parent), STRANGER, READ | ENTER)
     assert found.evidence.endswith("may not list it")
     assert (found.directory, found.fix) == (True, f"chmod g+rx {file.parent} && chgrp 64123 {file.parent}")
 
 
-def test_a_directory_of_the_processes_own_group_is_opened_to_the_group(file):
+def test_the_fix_of_a_directory_uses_the_processs_own_group(file):
     file.parent.chmod(0o700)
     gid = file.parent.stat().st_gid
     for who in (Identity(64123, gid), Identity(64123, 64123, (gid,))):
         assert path_walk.obstacle(str(file), who).fix == f"chmod g+x {file.parent}"
 
 
-def test_entries_that_cannot_be_looked_at(file, monkeypatch):
+def test_entries_that_cannot_be_read(file, monkeypatch):
     missing = path_walk.obstacle(f"{file.parent}/none/deeper", OWN)
     assert (missing.path, missing.kind, missing.directory) == (f"{file.parent}/none", "missing", True)
     assert missing.evidence == f"{file.parent}/none: No such file or directory"
@@ -150,7 +150,7 @@ def test_entries_that_cannot_be_looked_at(file, monkeypatch):
     assert path_walk.obstacle(str(file), OWN).kind == "denied"
 
 
-def test_dots_and_slashes_on_the_way(file):
+def test_dots_and_slashes_in_a_path(file):
     assert path_walk.obstacle(f"{file.parent}/.//../b/./f", STRANGER) is None
     assert path_walk.obstacle("/", STRANGER, ENTER) is None
     assert path_walk.obstacle("/../..", STRANGER, ENTER) is None
@@ -180,7 +180,7 @@ def test_described(file):
     assert path_walk.described(f"{file}.none") == f"{file}.none: No such file or directory"
 
 
-def test_an_identity_has_a_name_and_todays_groups():
+def test_an_identity_has_a_name_and_current_groups():
     assert identity_of("root").name == "root"
     assert (identity_of("root").uid, identity_of("root").gid) == (0, 0)
     assert 0 in identity_of("root").groups
@@ -189,9 +189,9 @@ def test_an_identity_has_a_name_and_todays_groups():
         identity_of("no-user-of-that-name")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_the_kernel_agrees(file):
-    """What the walk says is what really happens to a process with those ids."""
+    """The result of the walk is the same as what happens to a process with these ids."""
     for mode in (0o644, 0o600, 0o640):
         file.chmod(mode)
         opened = processes.run_as(STRANGER, file.read_text)

@@ -1,4 +1,4 @@
-"""What Ansible ships to a host: folders below module_utils too, importable and readable by a plain Python there.
+"""The files that Ansible sends to a host can be imported and read by a plain Python, also from subdirectories.
 
 `make compat` runs this with the oldest ansible-core that the collection supports.
 """
@@ -35,7 +35,7 @@ if __name__ == "__main__":
 
 
 def needs_more_than_python(path):
-    """Whether a file is a program for the site's own Python: it imports something that a plain one does not have."""
+    """Return whether a file is a program for the site's own Python: it imports packages that a plain one lacks."""
     names = []
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
@@ -54,7 +54,7 @@ def dotted(path):
 
 @pytest.fixture(scope="module")
 def payload(tmp_path_factory):
-    """The file that Ansible writes on a host, of a module that imports all that can be imported there."""
+    """Return the file that Ansible writes on a host for a module that imports everything that can be imported."""
     folder = tmp_path_factory.mktemp("payload")
     (folder / "library").mkdir()
     imports = [
@@ -91,7 +91,7 @@ def payload(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(payload, tmp_path_factory):
-    """What the module returns when a Python without any package runs it, far from this checkout."""
+    """Return what the module prints when a Python without packages runs it outside of this checkout."""
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {}})
     done = subprocess.run(
         [getattr(sys, "_base_executable", sys.executable), "-I", "-S", str(payload)],
@@ -107,7 +107,7 @@ def found(payload, tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_folders_two_deep_are_among_them():
+def test_files_two_directories_deep_are_included():
     assert {len(path.parts) for path in SHIPPED} >= {1, 2, 3}
 
 

@@ -1,4 +1,4 @@
-"""The pipelines of docs/how-to-ci.md: what GitHub and GitLab accept, and the commands that the page's own test runs."""
+"""The pipelines of docs/how-to-ci.md: GitHub and GitLab accept them, and the page's own test runs their commands."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RUN = [block for info, block in re.findall(r"(?ms)^```(bash[^\n]*)\n(.*?)^```$",
 FILES = dict(re.findall(r"(?ms)^```\w+ file=(\S+)\n(.*?)^```$", PAGE))
 EXAMPLES = [yaml.load(text, yaml.BaseLoader) for text in re.findall(r"(?ms)^```yaml example\n(.*?)^```$", PAGE)]  # noqa: S506  # `on` stays text
 GITHUB, GITLAB = EXAMPLES
-# What a runner has that a machine with an own Python does not need: the page's test installs both in ci/prepare.sh.
+# Steps that only a runner needs: the page's test installs both tools in ci/prepare.sh.
 OF_A_RUNNER = {"pip install --quiet ansible-core", "ansible-galaxy collection install -r requirements.yml"}
 
 
 def schema(name: str) -> Any:
-    """A schema of SchemaStore, as check-jsonschema has it."""
+    """Return a schema of SchemaStore from check-jsonschema."""
     found = resources.files("check_jsonschema") / f"builtin_schemas/vendor/{name}.json"
     return json.loads(found.read_text(encoding="utf-8"))
 
@@ -50,7 +50,7 @@ def test_pipeline_is_accepted(position: int, name: str) -> None:
         ("gitlab-ci", {"deploy": {"scripts": ["true"]}}),
     ],
 )
-def test_schema_refuses_what_is_misspelt(name: str, pipeline: Any) -> None:
+def test_schema_refuses_misspelt_keys(name: str, pipeline: Any) -> None:
     assert faults(pipeline, name)
 
 
@@ -74,7 +74,7 @@ def test_both_pipelines_do_the_same() -> None:
     assert commands_of_github() == commands_of_gitlab()
 
 
-def test_what_a_runner_installs_is_what_the_prepared_job_installs() -> None:
+def test_a_runner_installs_the_same_as_the_prepared_job() -> None:
     assert set(FILES["ci/prepare.sh"].splitlines()) >= OF_A_RUNNER
 
 

@@ -1,4 +1,4 @@
-"""The distribution in the words of Ansible's own facts, for every system that the collection knows and some others."""
+"""The distribution facts are the same as Ansible's own, for all supported systems and some others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_facts_are_those_of_setup(monkeypatch, release, version, wanted):
         (ROCKY, "9.4", "RedHat-9"),
         (ALMA, "10.0", "RedHat-10"),
     ],
-    ids=["debian", "ubuntu", "an Ubuntu between two that are supported long", "mint", "rocky", "alma"],
+    ids=["debian", "ubuntu", "an interim Ubuntu", "mint", "rocky", "alma"],
 )
 def test_the_key_of_a_platform(monkeypatch, release, version, key):
     monkeypatch.setattr(platform, "read_or_empty", lambda _path: release)
@@ -61,7 +61,7 @@ def test_the_key_of_a_platform(monkeypatch, release, version, key):
     assert platform.key(platform.facts()) == key
 
 
-def test_other_place_of_os_release_is_read_too(monkeypatch):
+def test_the_other_path_of_os_release_is_read_too(monkeypatch):
     monkeypatch.setattr(platform, "read_or_empty", lambda path: DEBIAN if path == "/usr/lib/os-release" else "")
     assert platform.facts()["distribution"] == "Debian"
 
@@ -77,7 +77,7 @@ def test_other_place_of_os_release_is_read_too(monkeypatch):
         ([], "", "unknown"),
     ],
 )
-def test_package_manager_is_what_dnf_points_to(monkeypatch, there, real, wanted):
+def test_package_manager_is_the_target_of_the_dnf_link(monkeypatch, there, real, wanted):
     monkeypatch.setattr(platform, "read_or_empty", lambda _path: STREAM)
     monkeypatch.setattr("os.path.exists", lambda path: path in there)
     monkeypatch.setattr("os.path.realpath", lambda _path: real)

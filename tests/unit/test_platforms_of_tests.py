@@ -1,4 +1,4 @@
-"""tests/platforms.json, what reads it, and the tables of the roles know the same platforms."""
+"""tests/platforms.json, the programs that read it, and the tables of the roles have the same platforms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"host": "__host_platforms", "django": "__django_platforms"}
-# By the family alone, for the packages have the same names in all its releases.
+# Only by family, because the packages have the same names in all its releases.
 FAMILY_TABLES = {
     "django": "__django_families",
     "host": "__host_families",
@@ -30,12 +30,12 @@ def table(role, name):
 
 
 @pytest.mark.parametrize("role", TABLES)
-def test_the_roles_know_the_platforms_that_are_tested_and_no_other(role):
+def test_the_roles_support_exactly_the_tested_platforms(role):
     assert set(table(role, TABLES[role])) == {platform.key for platform in platforms.PLATFORMS.values()}
 
 
 @pytest.mark.parametrize("role", FAMILY_TABLES)
-def test_the_roles_know_the_families_that_are_tested_and_no_other(role):
+def test_the_roles_support_exactly_the_tested_families(role):
     families = {platform.os_family for platform in platforms.PLATFORMS.values()}
     assert set(table(role, FAMILY_TABLES[role])) == families
 
@@ -48,24 +48,24 @@ def test_the_pythons_of_a_platform_are_those_that_the_role_offers(name):
     assert offered[-1] == f"/usr/bin/{platform.newest_python}"
 
 
-def test_one_platform_of_each_family_is_asked_everything():
+def test_one_platform_of_each_family_runs_all_tests():
     families = [platforms.PLATFORMS[name].os_family for name in platforms.FULL]
     assert sorted(families) == sorted({platform.os_family for platform in platforms.PLATFORMS.values()})
 
 
-def test_a_stand_in_has_the_userland_of_a_platform_that_is_not_one():
+def test_a_stand_in_has_the_userland_of_a_real_platform():
     userlands = {platform.image.get("userland", "") for platform in platforms.PLATFORMS.values()} - {""}
     assert userlands
     assert all("userland" not in platforms.PLATFORMS[name].image for name in userlands)
 
 
-def test_what_needs_a_registry_is_asked_where_it_is_named_alone():
+def test_platforms_from_a_registry_only_run_if_they_are_named():
     others = {"ubuntu2204", "ubuntu2404", "rocky9", "rocky10", "alma9", "alma10"}
     assert others == set(platforms.PLATFORMS) - set(platforms.LOCAL)
     assert set(platforms.FULL) < set(platforms.LOCAL)
 
 
-def test_the_workflow_asks_every_platform():
+def test_the_workflow_tests_every_platform():
     workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
     assert "names=$(tests/tools/platforms.py names)" in workflow
 
@@ -88,19 +88,19 @@ def test_the_shell_reads_the_same_platforms():
     assert "expected names, local, full or images" in told(sys.executable, script, "imges")
 
 
-def test_images_are_built_of_these_platforms_alone():
+def test_images_are_only_built_of_these_platforms():
     refused = told("bash", "tests/images/build.sh", "debian11")
     assert refused == f"unknown platform 'debian11'; known: {' '.join(platforms.PLATFORMS)}\n"
 
 
-def test_the_ca_of_the_tests_is_made_of_debian_alone():
+def test_the_ca_image_of_the_tests_is_built_of_debian_only():
     assert told("bash", "tests/images/build.sh", "--flavour", "pebble", "centos9") == (
         "centos9 has no pebble; Debian has: debian12\n"
     )
 
 
-# An engine that has no image, and notes what it is asked: in one write, for images are built side by side. Its registry
-# has everything, or does not answer.
+# A fake engine without images that records its calls, each with one write because images are built in parallel. Its
+# registry has every image, or does not answer.
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$(echo "$*" | tr '\\n' ' ')" >> "$TOLD"
 case $1 in image) exit 1 ;; create) echo container ;; pull) exit "$PULL" ;; esac
@@ -109,7 +109,7 @@ case $1 in image) exit 1 ;; create) echo container ;; pull) exit "$PULL" ;; esac
 
 @pytest.fixture
 def images(tmp_path):
-    """Build images from other data, with an engine that does nothing; return the process, and what the engine noted."""
+    """Build images from other data with the fake engine; return the process and the recorded calls."""
     shutil.copytree(ROOT / "tests/images", tmp_path / "tests/images")
     (tmp_path / "tests/tools").mkdir()
     shutil.copy(ROOT / "tests/tools/platforms.py", tmp_path / "tests/tools")
@@ -145,7 +145,7 @@ def built(images):
     return build
 
 
-def test_an_image_is_made_anew_when_its_own_platform_changes_and_only_then(built):
+def test_an_image_is_only_rebuilt_when_its_own_platform_changes(built):
     data = json.loads(platforms.FILE.read_text(encoding="utf-8"))
     before, bases = built(data, "debian12", "centos9")
     assert sorted(before) == ["centos9", "debian12"]
@@ -166,14 +166,14 @@ def test_an_image_is_made_anew_when_its_own_platform_changes_and_only_then(built
     assert "debian:12" in bases
 
 
-def test_an_image_of_el_is_made_by_the_file_of_its_release(images):
+def test_an_image_of_el_is_built_with_the_file_of_its_release(images):
     done, notes = images(json.loads(platforms.FILE.read_text(encoding="utf-8")), "rocky9", "alma10")
     assert done.returncode == 0, done.stderr
     assert "/tests/images/centos9/Dockerfile --tag pyweb-rocky9:bare --build-arg BASE=rockylinux/rockylinux:9" in notes
     assert "/tests/images/centos10/Dockerfile --tag pyweb-alma10:bare --build-arg BASE=almalinux:10" in notes
 
 
-def test_an_image_that_only_a_registry_has_is_missed_by_name(images):
+def test_an_image_that_only_a_registry_has_is_named_if_it_is_missing(images):
     data = json.loads(platforms.FILE.read_text(encoding="utf-8"))
     for name, base in (("alma10", "almalinux:10"), ("ubuntu2404", "ubuntu:noble")):
         done, _notes = images(data, name, registry=False)

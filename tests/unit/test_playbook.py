@@ -1,4 +1,4 @@
-"""pyweb.stack.site with a wrong inventory: all faults at once, in the first seconds, and no host is asked."""
+"""pyweb.stack.site with an invalid inventory: all faults together, in the first seconds, and no host is contacted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def played(*words):
-    """What `ansible-playbook` made of these words, in the checkout."""
+    """Return the result of `ansible-playbook` with these arguments in the checkout."""
     return subprocess.run(
         ["ansible-playbook", *words],
         cwd=ROOT,
@@ -28,16 +28,16 @@ def played(*words):
 
 
 def play(tmp_path, web_sites):
-    """Run the playbook against two hosts that do not exist: whoever connects to one is told so."""
+    """Run the playbook against two hosts that do not exist, so that any connection is reported."""
     inventory = tmp_path / "hosts.json"
-    # `false` is no shell: any connection fails, and Ansible then says UNREACHABLE or that a module failed.
+    # `false` is not a shell: any connection fails, and Ansible then prints UNREACHABLE or that a module failed.
     host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false", "web_sites": web_sites}
     good = [{"name": "good", "domains": ["good.example"]}]
     inventory.write_text(json.dumps({"web": {"hosts": {"bad1": host, "good1": {**host, "web_sites": good}}}}))
     return played("-i", str(inventory), "pyweb.stack.site")
 
 
-def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
+def test_every_fault_of_every_site_is_reported_before_a_host_is_contacted(tmp_path):
     done = play(
         tmp_path,
         [
@@ -50,12 +50,12 @@ def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
     assert "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?" in said
     assert "web_sites[0] 'shop': domains is ['shop.example.com;']; expected host names" in said
     assert "web_sites[1] 'blog': uwsgi.processes is 'ten'; expected auto, or a whole number" in said
-    # Neither the host with the faults nor the one without was asked anything.
+    # Neither the host with the faults nor the other one was contacted.
     assert "Gather facts about the host" not in said
     assert "unreachable=1" not in said
 
 
-def test_secrets_of_a_wrong_inventory_are_not_told(tmp_path):
+def test_secrets_of_an_invalid_inventory_are_not_printed(tmp_path):
     done = play(
         tmp_path,
         [{"name": "shop", "domains": ["a b"], "env": {"TOKEN": "hush-1"}, "database": "hush-2", "superuser": "hush-3"}],
@@ -65,15 +65,15 @@ def test_secrets_of_a_wrong_inventory_are_not_told(tmp_path):
     assert "hush" not in done.stdout + done.stderr
 
 
-def test_right_inventory_gets_as_far_as_the_host(tmp_path):
-    """So that the tests above cannot pass because the playbook never gets anywhere."""
+def test_a_valid_inventory_reaches_the_host(tmp_path):
+    """Otherwise the tests above would pass because the playbook always stops before that."""
     done = play(tmp_path, [{"name": "shop", "domains": ["shop.example.com"]}])
     assert "Gather facts about the host" in done.stdout
     assert done.returncode != 0
 
 
-def test_no_list_is_made_with_a_filter_that_forgets_the_order():
-    """Since ansible-core 2.19 `union` and its like return the members of a Python set, in another order each run."""
+def test_no_filter_that_changes_the_order_makes_a_list():
+    """Since ansible-core 2.19 `union` and similar filters return a Python set, in another order each run."""
     forgetful = re.compile(r"\|\s*(union|difference|intersect|symmetric_difference)\b(?!.*\|\s*length\b)")
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
@@ -85,8 +85,8 @@ def test_no_list_is_made_with_a_filter_that_forgets_the_order():
     assert found == []
 
 
-def test_no_template_joins_what_macros_return():
-    """Since ansible-core 2.19 a macro that writes nothing returns None, which `~` makes the text `None` of."""
+def test_no_template_joins_results_of_macros():
+    """Since ansible-core 2.19 a macro without output returns None, which `~` converts to the text `None`."""
     joined = re.compile(r"\{\{[^}]*(\)\s*~|~\s*[\w.]+\()")
     templates = sorted((ROOT / "roles").rglob("*.j2"))
     assert templates
@@ -96,7 +96,7 @@ def test_no_template_joins_what_macros_return():
 
 OTHERS, NO_OTHERS = ({"faulty": ["blog"], "others": others} for others in (["shop"], []))
 DONE = {"changed": False, "failed": False}
-# The role, what its last task registers, and the key in which that tells of the sites.
+# The role, what its last task registers, and the key of that result with the sites.
 GOES_ON = [
     ("django", "django_builds", "sites_after"),
     ("uwsgi", "uwsgi_releases", "sites_after"),
@@ -112,8 +112,8 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("role", "register", "key"), GOES_ON)
-def test_a_run_goes_on_only_where_there_is_a_site_to_go_on_with(tmp_path, role, register, key):
-    """Asked of Ansible itself, which knows what a result and its `failed` are."""
+def test_a_run_only_continues_if_there_is_a_site_to_continue_with(tmp_path, role, register, key):
+    """Evaluated by Ansible itself, which knows what a result and its `failed` are."""
     tasks = []
     for number, (result, wanted) in enumerate([*RESULTS, ({**DONE, "skipped": True}, role == "django")]):
         given = (
@@ -131,7 +131,7 @@ def test_a_run_goes_on_only_where_there_is_a_site_to_go_on_with(tmp_path, role, 
 
 
 def blocks(tasks):
-    """Each block of a play with what comes after it whatever happens: (names inside, names after)."""
+    """Return each block of a play with what always follows it: (names inside, names after)."""
     for task in tasks:
         for part in ("block", "always"):
             yield from blocks(task.get(part, []))
@@ -140,8 +140,8 @@ def blocks(tasks):
 
 
 @pytest.mark.parametrize("playbook", ["site.yml", "deploy.yml"])
-def test_no_step_is_left_out_because_one_before_it_failed(playbook):
-    """What a step of all sites comes after is the `always` of the step before."""
+def test_no_step_is_skipped_because_an_earlier_one_failed(playbook):
+    """A step for all sites is in the `always` of the step before."""
     [*_others, play] = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
     told = {inside[-1]: after[0] for inside, after in blocks(play["tasks"])}
     assert told["Build the sites"].startswith("Release the sites")
@@ -149,7 +149,7 @@ def test_no_step_is_left_out_because_one_before_it_failed(playbook):
     assert set(steps) <= set(told)
 
 
-def test_maintenance_asks_no_host_that_lacks_the_site(tmp_path):
+def test_maintenance_contacts_no_host_that_lacks_the_site(tmp_path):
     inventory = tmp_path / "hosts.json"
     host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false"}
     sites = {name: [{"name": name, "domains": [f"{name}.example"]}] for name in ("shop", "blog")}
@@ -161,5 +161,5 @@ def test_maintenance_asks_no_host_that_lacks_the_site(tmp_path):
     recap = dict(re.findall(r"(?m)^(\w+) +: (.*)$", done.stdout))
     assert done.returncode != 0
     assert re.search(r"unreachable=1|failed=1", recap["shop1"])
-    # One that did nothing has no line.
+    # A step that did nothing has no line.
     assert re.search(r"unreachable=0 +failed=0", recap.get("blog1", "unreachable=0 failed=0"))

@@ -1,4 +1,4 @@
-"""Which process has a port, asked of real ones."""
+"""Which process uses a port, with real processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_holder_is_named_with_its_id_and_its_user(listener):
     assert found.endswith(f"(pid {os.getpid()}, {user_name(os.geteuid())})")
 
 
-def test_nobody_holds_a_free_port():
+def test_a_free_port_has_no_holder():
     with socket.create_server(("127.0.0.1", 0)) as made:
         port = made.getsockname()[1]
     assert port_holder.holder(port) == ""
@@ -33,7 +33,7 @@ def test_nobody_holds_a_free_port():
     "line",
     [NGINX, "nginx: [emerg] bind() to [::]:{} failed (98: Unknown error)", "bind: 0.0.0.0:{}: Address already in use"],
 )
-def test_a_taken_port_is_explained(listener, line):
+def test_a_port_in_use_is_explained(listener, line):
     found = port_holder.explained(line.format(listener))
     assert found.startswith(f"{line.format(listener)}: port {listener} is taken by ")
     assert f"(pid {os.getpid()}, " in found
@@ -42,7 +42,7 @@ def test_a_taken_port_is_explained(listener, line):
     )
 
 
-def test_a_holder_that_is_not_seen_is_another_process(monkeypatch):
+def test_a_holder_that_is_not_visible_is_another_process(monkeypatch):
     monkeypatch.setattr(port_holder, "holder", lambda _port: "")
     assert "in use): another process has port 80; stop" in port_holder.explained(NGINX.format(80))
 
@@ -54,5 +54,5 @@ def test_a_port_that_selinux_forbids():
 
 
 @pytest.mark.parametrize("line", ["", "[emerg] unknown directive", "open() /x:80 failed (2: No such file)"])
-def test_any_other_line_stays(line):
+def test_other_lines_are_unchanged(line):
     assert port_holder.explained(line) == line

@@ -1,4 +1,4 @@
-"""Who may connect to the TCP ports of a site: what is said to nftables, and what becomes of a host that has none."""
+"""Who can connect to the TCP ports of a site: the rules for nftables, and hosts without it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADDRESSES = ("127.0.0.1:8001", "[::1]:8000")
 UNIT = "pyweb-ports-shop.service"
 NO_LIBRARY = "OSError: libnftables.so.1: cannot open shared object file: No such file or directory"
 NO_TABLE = "Error: No such file or directory; did you mean table 'firewalld' in family inet?"
-# Stands in for libnftables: prints the rules that it gets.
+# A stand-in for libnftables that prints the rules that it gets.
 FAKE = """
 import ctypes, sys
 class Library:
@@ -41,7 +41,7 @@ def said(tmp_path, what, status=0):
     return done.returncode, done.stdout.strip(), done.stderr
 
 
-def test_the_rules_that_are_loaded(tmp_path):
+def test_the_loaded_rules(tmp_path):
     group = os.getgid()
     users = ["0", *(str(pwd.getpwnam(name).pw_uid) for name in grp.getgrgid(group).gr_mem)]
     assert said(tmp_path, "load") == (
@@ -53,7 +53,7 @@ def test_the_rules_that_are_loaded(tmp_path):
     )
 
 
-def test_the_rules_that_are_looked_for_and_taken_away(tmp_path):
+def test_rules_to_find_and_rules_to_remove(tmp_path):
     assert said(tmp_path, "list", 1) == (1, "list table inet pyweb-ports-shop", "")
     assert said(tmp_path, "delete")[1] == "table inet pyweb-ports-shop; delete table inet pyweb-ports-shop;"
 
@@ -61,8 +61,8 @@ def test_the_rules_that_are_looked_for_and_taken_away(tmp_path):
 @pytest.mark.parametrize(
     ("answer", "limited"), [((0, "table inet"), True), ((1, NO_TABLE), False), ((1, NO_LIBRARY), True)]
 )
-def test_the_next_run_loads_again_what_was_flushed(tmp_path, answer, limited):
-    """Where it can: a host without the library shows no change with every run."""
+def test_the_next_run_loads_flushed_rules_again(tmp_path, answer, limited):
+    """If possible: a host without the library does not report a change in every run."""
     layout = make_layout(tmp_path)
     shell = FakeShell({"/usr/bin/python3": answer})
     files = UnitFiles(shell, layout, str(tmp_path))
@@ -86,7 +86,7 @@ def test_the_next_run_loads_again_what_was_flushed(tmp_path, answer, limited):
         ((1, NO_TABLE), "www-data", ADDRESSES, f"past nginx: see journalctl --unit {UNIT}"),
     ],
 )
-def test_a_port_that_stays_open_to_all_is_said(tmp_path, monkeypatch, answer, nginx, addresses, words):
+def test_a_port_that_stays_open_to_all_is_reported(tmp_path, monkeypatch, answer, nginx, addresses, words):
     monkeypatch.setattr(accounts, "nginx_account", lambda: (nginx, nginx))
     told = ports.unlimited(FakeShell({"/usr/bin/python3": answer}), make_layout(tmp_path), addresses)
     before = "every account of the host can send requests to 127.0.0.1:8001, [::1]:8000, "

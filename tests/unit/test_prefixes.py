@@ -1,4 +1,4 @@
-"""A site below a path of its name, and several sites under one name: model, overlay, entry, health, nginx, rollback."""
+"""A site below a path, and several sites with one name: model, overlay, entry, health check, nginx, rollback."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ FOUND = {
         ("/shopping", "/shop/shopping"),
     ],
 )
-def test_a_path_of_the_project_comes_below_the_prefix_once(path, there):
+def test_the_prefix_is_added_to_a_path_of_the_project_once(path, there):
     assert prefixes.below("/shop", path) == there
     assert prefixes.below("", path) == path
 
 
-def test_every_path_of_the_inventory_is_the_projects_own():
+def test_paths_of_the_inventory_are_relative_to_the_project():
     site = completed(
         prefix="/shop",
         health={"path": "/healthz"},
@@ -64,16 +64,16 @@ def test_every_path_of_the_inventory_is_the_projects_own():
     assert site["warm_up"] == ["/shop/", "/shop/a"]
     assert (site["nginx"]["static"]["url"], site["nginx"]["media"]["url"]) == ("/shop/assets/", "/shop/media/")
     assert url(site) == "http://shop.example.com/shop/"
-    assert completed(prefix="/shop")["health"]["path"] == ""  # `/`, and what belongs to it
+    assert completed(prefix="/shop")["health"]["path"] == ""  # `/`, and its options
 
 
-def test_the_script_name_is_said_once():
+def test_the_script_name_is_set_once():
     found = fault(prefix="/shop", settings={"FORCE_SCRIPT_NAME": "/shop"})
     assert found.endswith("settings has FORCE_SCRIPT_NAME; prefix sets it; remove one of them")
     assert completed(settings={"FORCE_SCRIPT_NAME": "/shop"})["prefix"] == ""
 
 
-# --- several sites under one name ---
+# --- several sites with one name ---
 
 
 def under(name, prefix, **keys):
@@ -85,7 +85,7 @@ def under(name, prefix, **keys):
     }
 
 
-def test_sites_with_different_prefixes_may_have_one_name():
+def test_sites_with_different_prefixes_may_have_the_same_name():
     sites = complete([under("a", "/a"), under("root", ""), under("b", "/b"), under("c", "/a/c")], example="/")
     [group] = prefixes.sharing(sites)
     assert [site["name"] for site in group] == ["root", "a", "b", "c"]
@@ -100,7 +100,7 @@ def test_sites_of_one_server_have_one_certificate():
     assert [site["tls"]["kind"] for site in sites] == ["selfsigned", "selfsigned", "selfsigned", "none"]
 
 
-def test_the_next_site_of_a_server_gets_the_certificate_when_the_first_one_goes():
+def test_the_next_site_of_a_server_gets_the_certificate_when_the_first_one_is_removed():
     given = [
         {"name": "root", "state": "absent"},
         under("a", "/a", tls="selfsigned"),
@@ -138,22 +138,22 @@ def test_the_order_of_the_domains_does_not_matter():
         ({"prefix": "", "nginx": {"static": {"url": "/b/"}}}, {}, "the location /b/ already belongs to site 'a'"),
     ],
 )
-def test_what_sites_of_one_name_must_have_in_common(first, second, words):
+def test_keys_that_sites_with_one_name_must_have_in_common(first, second, words):
     found = faults(under("a", "/a") | first, under("b", "/b") | second)
     assert all(text.startswith("site 'b': ") for text in found)
     assert words in found[0]
 
 
-def test_each_difference_is_told_once():
+def test_each_difference_is_reported_once():
     assert len(faults(under("a", "/a"), under("b", "/b", nginx={"listen": 8080}))) == 1
 
 
-def test_what_may_differ():
+def test_keys_that_may_differ():
     keys = {"nginx": {"client_max_body_size": "1g", "charset": "koi8-r", "read_timeout": 9}}
     assert complete([under("a", "/a"), under("b", "/b", **keys)], example="/")
 
 
-def test_an_absent_site_gives_its_prefix_free():
+def test_the_prefix_of_an_absent_site_is_free():
     assert complete(
         [{"name": "old", "state": "absent", "domains": ["a"], "prefix": "/a"}, under("a", "/a")], example="/"
     )
@@ -205,7 +205,7 @@ CSRF_COOKIE_PATH = "/own"
         ),
         ("LOGIN_URL = '//login.example.com/'\n", {"LOGIN_URL": "//login.example.com/"}),
         ("from functools import partial\nLOGIN_URL = None\n", {"LOGIN_URL": None}),
-        # reverse_lazy(): nothing can be reversed while settings are imported.
+        # reverse_lazy(): URLs cannot be reversed while settings are imported.
         (
             "class Lazy(dict):\n    def __str__(self):\n        raise RuntimeError('apps are not loaded yet')\n"
             "LOGIN_URL = Lazy(a=1)\n",
@@ -213,7 +213,7 @@ CSRF_COOKIE_PATH = "/own"
         ),
     ],
 )
-def test_pages_and_cookies_go_below_the_prefix(tmp_path, project, found):
+def test_pages_and_cookies_are_below_the_prefix(tmp_path, project, found):
     roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
     [site] = complete([{**goldens.SHOP, "prefix": "/shop/v1"}], roots=roots)
     (tmp_path / "config/shop").mkdir(parents=True)
@@ -228,14 +228,14 @@ def test_pages_and_cookies_go_below_the_prefix(tmp_path, project, found):
     assert {key: got.get(key) for key in found} == found
 
 
-def test_without_static_files_of_nginx_the_url_is_below_the_prefix_all_the_same():
+def test_the_static_url_is_below_the_prefix_even_if_nginx_serves_no_static_files():
     [site] = complete([{**goldens.SHOP, "prefix": "/shop", "nginx": {"static": False}}])
     assert "STATIC_URL = '/shop/static/'" in overlay.settings(site, "mysite.settings")
 
 
 @pytest.fixture
 def entry():
-    """entry(path, query) -> what the project saw, or (status, headers, body) of what never came to it."""
+    """entry(path, query) -> what the project received, or (status, headers, body) if it was not called."""
     [site] = complete([{**goldens.SHOP, "prefix": "/shop"}])
     text = overlay.entry(site, FOUND).replace("from mysite.wsgi import application as application\n", "")
     space = {}
@@ -250,27 +250,27 @@ def entry():
     return ask
 
 
-def test_the_project_sees_what_is_below_the_prefix(entry):
+def test_the_project_receives_the_path_below_the_prefix(entry):
     assert entry("/shop/") == ("/shop", "/")
     assert entry("/shop/a/b") == ("/shop", "/a/b")
     assert entry("/shop/shop/") == ("/shop", "/shop/")
 
 
-def test_without_the_slash_it_is_a_redirect(entry):
-    """A relative one: the entry knows neither the scheme nor the port that the client has."""
+def test_the_prefix_without_a_slash_is_redirected(entry):
+    """The redirect is relative: the entry does not know the scheme and port of the client."""
     assert entry("/shop") == ("301 Moved Permanently", [("Location", "/shop/")], b"")
     assert entry("/shop", "a=b")[1] == [("Location", "/shop/?a=b")]
 
 
 @pytest.mark.parametrize("path", ["/", "", "/shopping/", "/other/shop/"])
-def test_what_is_not_below_the_prefix_is_not_there(entry, path):
+def test_other_paths_are_not_found(entry, path):
     assert entry(path)[0] == "404 Not Found"
 
 
 # --- the build ---
 
 
-def test_links_that_nothing_serves_are_refused(tmp_path):
+def test_a_script_name_without_a_prefix_is_refused(tmp_path):
     context = make_context(tmp_path)
     with pytest.raises(StepError) as caught:
         building._refuse_script_name(context, "/shop")
@@ -293,7 +293,7 @@ def test_a_prefix_needs_the_overlay(tmp_path):
         as_found(completed(**keys))
 
 
-# --- health ---
+# --- the health check ---
 
 NAMES = Names(("shop.example.com",), (80,), "/shop")
 
@@ -301,14 +301,14 @@ NAMES = Names(("shop.example.com",), (80,), "/shop")
 @pytest.mark.parametrize(
     ("path", "have"), [("/shop", True), ("/shop/", True), ("/shop?a=/", True), ("/shop/a", True), ("/shopping", False)]
 )
-def test_a_page_outside_of_the_prefix_is_another_sites(path, have):
+def test_a_page_outside_of_the_prefix_belongs_to_another_site(path, have):
     assert NAMES.have(Where("http", "shop.example.com", path)) is have
     assert NAMES.share(Where("http", "shop.example.com", path))
     assert dataclasses.replace(NAMES, prefix="").have(Where("http", "shop.example.com", path))
     assert not NAMES.share(Where("http", "other.example.com", path))
 
 
-def test_a_release_is_asked_for_its_start_page_below_the_prefix(tmp_path, monkeypatch):
+def test_the_start_page_of_a_release_is_requested_below_the_prefix(tmp_path, monkeypatch):
     asked = []
 
     def request(_address, _host, path, _timeout, _headers):
@@ -320,10 +320,10 @@ def test_a_release_is_asked_for_its_start_page_below_the_prefix(tmp_path, monkey
     assert not visiting.visit(release, "/run/x.sock", 5).wrong
     assert asked == ["/shop/", "/shop/in/"]
     assert release.site["prefix"] == "/shop"
-    assert "prefix" not in make_release(tmp_path).site  # records of sites without one stay what they were
+    assert "prefix" not in make_release(tmp_path).site  # Records of sites without a prefix are unchanged.
 
 
-def test_a_release_at_another_path_is_no_way_back(tmp_path):
+def test_a_rollback_to_a_release_with_another_prefix_is_refused(tmp_path):
     below, above = make_release(tmp_path, prefix="/shop"), make_release(tmp_path)
     assert moves(below, {"site": above.site})
     assert not moves(below, {"site": below.site})
@@ -334,7 +334,7 @@ def test_a_release_at_another_path_is_no_way_back(tmp_path):
     refuse_other_prefix(above, {"site": above.site})
 
 
-def test_the_path_is_part_of_a_builds_id():
+def test_the_prefix_is_part_of_a_builds_id():
     texts = {overlay.settings(completed(prefix=prefix), "-") for prefix in (None, "/a", "/b")}
     assert len(texts) == 3
 
@@ -343,7 +343,7 @@ def test_the_path_is_part_of_a_builds_id():
 
 
 @pytest.mark.parametrize("given", [{**SHOP, "prefix": "/shop", "health": {"path": "/a"}}, None])
-def test_the_doctor_asks_below_the_prefix(given):
+def test_the_doctor_requests_pages_below_the_prefix(given):
     site = site_of(wanted(given or completed(prefix="/shop", health={"path": "/a"})), Patience())
     assert (site.path, site.prefix) == ("/shop/a", "/shop")
     assert site_of(wanted({**SHOP, "prefix": "/shop"}), Patience()).path == "/shop/"

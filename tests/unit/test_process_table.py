@@ -1,4 +1,4 @@
-"""What /proc has in cases that a test machine does not offer by itself: odd names, foreign descriptors, no rights."""
+"""Unusual contents of /proc that a test machine does not have: odd names, foreign descriptors, missing rights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Table:
         self.write(f"{pid}/cgroup", cgroup)
 
     def listening(self, inode, pids=()):
-        """A unix socket on /s that these processes hold."""
+        """Return a unix socket on /s that these processes hold."""
         line = f"0: 00000002 00000000 00010000 0001 01 {inode} /s"
         self.write("net/unix", f"Num RefCount Protocol Flags Type St Inode Path\n{line}\n")
         for pid in pids:
@@ -67,7 +67,7 @@ def test_the_unit_is_the_last_part_that_names_a_service(table, cgroup, unit):
     assert table.all()[1].unit == unit
 
 
-def test_processes_are_told_apart_and_shown(table):
+def test_processes_are_recognised_and_described(table):
     table.add(10, name="a) b (c", command="/v/bin/python3\0-m\0x y\0", ticks=os.sysconf("SC_CLK_TCK") * 3, groups="5 6")
     table.add(11, name="kthreadd", command="")
     table.add(12, command="x" * 100 + "\0")
@@ -89,7 +89,7 @@ def test_without_a_boot_time_processes_are_old(table):
     assert table.all()[1].started == 0.0
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are of such a machine")
+@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are those of a little-endian machine")
 @pytest.mark.parametrize(
     ("file", "address", "wanted"),
     [
@@ -99,7 +99,7 @@ def test_without_a_boot_time_processes_are_old(table):
         ("tcp6", "B80D0120000000000000000001000000:0001", "[2001:db8::1]:1"),
     ],
 )
-def test_addresses_are_read_as_the_kernel_writes_them(table, file, address, wanted):
+def test_addresses_are_parsed_in_the_kernels_format(table, file, address, wanted):
     table.write(
         f"net/{file}",
         f"head\n 0: {address} 0:0 0A 00000000:0000000A 00:0 0 0 0 7 1\n 1: {address} 0:0 06 0:0 0 0 0 0 8\n",
@@ -120,7 +120,7 @@ def test_every_process_that_holds_a_socket_is_named(table):
     assert table.owners() == [[]]
 
 
-def test_a_descriptor_of_another_socket_is_none_of_it(table):
+def test_descriptors_of_other_sockets_are_ignored(table):
     table.add(1)
     table.listening(700)
     (table.folder / "1/fd").mkdir()
@@ -129,14 +129,14 @@ def test_a_descriptor_of_another_socket_is_none_of_it(table):
     assert table.owners(pids=table.all()) == [[]]
 
 
-def test_a_process_that_ends_meanwhile_holds_nothing(table):
+def test_a_process_that_ends_in_the_meantime_holds_nothing(table):
     table.add(1)
     table.listening(700)
     assert table.owners(pids=table.all()) == [[]]
 
 
 @pytest.mark.parametrize(("name", "owners"), [("uwsgi", [1]), ("uWSGI worker", [1]), ("nginx", [])])
-def test_where_root_may_not_look_a_uwsgi_looks_itself(table, monkeypatch, name, owners):
+def test_sockets_that_root_cannot_see_are_read_as_the_user_of_a_uwsgi(table, monkeypatch, name, owners):
     """As in a container without CAP_SYS_PTRACE."""
     table.add(1, name=name)
     table.listening(700, pids=[1])
@@ -161,7 +161,7 @@ def test_where_root_may_not_look_a_uwsgi_looks_itself(table, monkeypatch, name, 
 
 
 @pytest.mark.parametrize("answer", [None, "PermissionError: [Errno 13] Permission denied"])
-def test_an_answer_that_is_no_list_names_nobody(table, monkeypatch, answer):
+def test_an_invalid_result_of_a_child_names_no_process(table, monkeypatch, answer):
     table.add(1)
     table.listening(700, pids=[1])
     found = table.all()
@@ -183,7 +183,7 @@ def test_an_answer_that_is_no_list_names_nobody(table, monkeypatch, answer):
         ("", "PermissionError", {}, "/srv"),
     ],
 )
-def test_details_that_root_may_not_read_come_from_the_process_own_user(
+def test_details_that_root_cannot_read_are_read_as_the_processs_own_user(
     table, monkeypatch, environ, seen, environment, cwd
 ):
     table.add(1)
@@ -201,7 +201,7 @@ def test_details_that_root_may_not_read_come_from_the_process_own_user(
     assert (process.environment, process.cwd) == (environment, cwd)
 
 
-def test_a_working_directory_that_is_hidden_is_asked_for(table, monkeypatch):
+def test_a_hidden_working_directory_is_read_as_the_user(table, monkeypatch):
     table.add(1)
     table.write("1/environ", "A=1\0")
     process = table.all()[1]
@@ -210,11 +210,11 @@ def test_a_working_directory_that_is_hidden_is_asked_for(table, monkeypatch):
     assert (process.environment, process.cwd) == ({"A": "1"}, "/seen")
 
 
-def test_a_child_without_an_answer_is_none():
+def test_a_child_without_a_result_returns_none():
     assert processes.run_as(OWN, lambda: os._exit(3)) is None
 
 
-def test_a_child_leaves_nothing_behind(monkeypatch):
+def test_no_child_process_is_left(monkeypatch):
     children, fork = [], os.fork
 
     def noted():
@@ -230,8 +230,8 @@ def test_a_child_leaves_nothing_behind(monkeypatch):
         os.waitpid(child, os.WNOHANG)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_a_child_has_the_groups_of_whom_it_is_and_no_others():
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_child_has_exactly_the_groups_of_its_user():
     assert processes.run_as(
         Identity(64123, 64124, (64125, 64126)), lambda: [*os.getgroups(), os.getgid(), os.getuid()]
     ) == [*(64125, 64126, 64124, 64123)]

@@ -1,4 +1,4 @@
-"""/proc is read as the kernel writes it."""
+"""/proc is parsed in the kernel's format."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def proc(tmp_path):
     (tmp_path / "42/fd").mkdir()
     (tmp_path / "42/fd/3").symlink_to("socket:[700]")
     (tmp_path / "42/fd/4").symlink_to("/dev/null")
-    (tmp_path / "43").mkdir()  # one that ended meanwhile
+    (tmp_path / "43").mkdir()  # a process that ended in the meantime
     return str(tmp_path)
 
 
@@ -57,7 +57,7 @@ def only_process(proc):
     return process
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are of such a machine")
+@pytest.mark.skipif(sys.byteorder != "little", reason="the recorded addresses are those of a little-endian machine")
 def test_listening_sockets_are_found_with_their_queues_and_owners(proc):
     found = processes.listeners(proc, processes.processes(proc))
     assert [(one.address, one.inode, one.queue, one.pids) for one in found] == [
@@ -80,7 +80,7 @@ def test_a_process_is_read_with_its_effective_ids_unit_and_start(proc):
     assert one.cwd == "/srv/shop"
 
 
-def test_this_very_process_is_seen_with_a_socket_it_listens_on():
+def test_this_process_is_found_with_a_socket_it_listens_on():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         table = processes.processes()
         own = table[os.getpid()]
@@ -90,20 +90,20 @@ def test_this_very_process_is_seen_with_a_socket_it_listens_on():
     assert found.pids == [os.getpid()]
 
 
-def test_another_identity_is_a_child_of_its_own():
+def test_another_identity_needs_a_child_process():
     who = Identity(65534, 65534, (65534,)) if os.getuid() == 0 else Identity(os.getuid(), os.getgid())
     assert processes.run_as(who, lambda: [os.getuid(), os.getgid()]) == [who.uid, who.gid]
     assert os.getuid() != 65534
 
 
-def test_an_exception_of_the_child_comes_back_as_its_text():
+def test_an_exception_of_the_child_is_returned_as_its_text():
     def fail():
         raise ValueError("not today")
 
     assert processes.run_as(Identity(os.getuid(), os.getgid()), fail) == "ValueError: not today"
 
 
-def test_a_process_is_shown_by_its_command_or_its_name():
+def test_a_process_is_shown_with_its_command_or_its_name():
     who = Identity(0, 0)
     assert str(processes.Process(1, 0, "init", ["/sbin/init", "x" * 90], who, 0)) == (
         f"/sbin/init {'x' * 69} (pid 1, root)"
@@ -113,7 +113,7 @@ def test_a_process_is_shown_by_its_command_or_its_name():
 
 @pytest.fixture
 def closed(monkeypatch):
-    """Root without CAP_SYS_PTRACE: /proc/42/fd opens to the process's own user only; who asked as it is noted."""
+    """Root without CAP_SYS_PTRACE: only the process's own user can open /proc/42/fd; return the users who do so."""
     asked = []
     real = os.listdir
 
@@ -132,7 +132,7 @@ def closed(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "pids"), [("uwsgi", [42]), ("uWSGI", [42]), ("nginx", [])])
-def test_only_a_uwsgis_sockets_are_asked_for_as_its_user(proc, closed, name, pids):
+def test_only_sockets_of_a_uwsgi_are_read_as_its_user(proc, closed, name, pids):
     table = processes.processes(proc)
     table[42].name = name
     [listener] = [found for found in processes.listeners(proc, table) if found.port == 8001]
@@ -140,14 +140,14 @@ def test_only_a_uwsgis_sockets_are_asked_for_as_its_user(proc, closed, name, pid
     assert closed == ([Identity(33, 34, (34, 50))] if pids else [])
 
 
-def test_a_process_that_ended_meanwhile_holds_nothing(proc):
+def test_a_process_that_ended_in_the_meantime_holds_nothing(proc):
     table = processes.processes(proc)
     gone = processes.Process(77, 1, "gone", [], Identity(0, 0), 0)
     [listener] = [found for found in processes.listeners(proc, {77: gone, **table}) if found.port == 8001]
     assert listener.pids == [42]
 
 
-def test_details_that_root_may_not_read_are_read_as_the_user(proc, monkeypatch):
+def test_details_that_root_cannot_read_are_read_as_the_user(proc, monkeypatch):
     process = only_process(proc)
     asked = []
     monkeypatch.setattr(processes, "run_as", lambda who, _look: asked.append(who) or ["A=its own\0", "/its/own"])
@@ -163,25 +163,25 @@ def test_details_that_root_may_not_read_are_read_as_the_user(proc, monkeypatch):
     assert (process.environment, process.cwd) == ({}, "")
 
 
-def test_details_that_root_may_read_take_no_child(proc, monkeypatch):
+def test_details_that_root_can_read_need_no_child(proc, monkeypatch):
     process = only_process(proc)
-    monkeypatch.setattr(processes, "run_as", lambda *_words: pytest.fail("nobody else was to be asked"))
+    monkeypatch.setattr(processes, "run_as", lambda *_words: pytest.fail("no other user was needed"))
     processes.details(process, proc)
     assert process.cwd == "/srv/shop"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("groups", "wanted"), [((), [12346]), ((7, 8), [7, 8])])
-def test_another_identity_has_its_own_groups_only(groups, wanted):
+def test_another_identity_only_has_its_own_groups(groups, wanted):
     who = Identity(12345, 12346, groups)
     assert processes.run_as(who, lambda: [os.getuid(), os.getgid(), sorted(os.getgroups())]) == [12345, 12346, wanted]
 
 
-def test_a_child_that_says_nothing_is_none():
+def test_a_child_without_a_result_returns_none():
     assert processes.run_as(Identity(os.getuid(), os.getgid()), lambda: os._exit(3)) is None
 
 
-def test_no_child_is_left_waiting(monkeypatch):
+def test_every_child_is_reaped(monkeypatch):
     children = []
     real = os.fork
 

@@ -1,4 +1,4 @@
-"""Which versions of Python specifiers and Djangos admit."""
+"""Which versions of Python satisfy specifiers and are supported by a Django."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.python_versions 
         (["!=3.12.*"], "3.12", False),
     ],
 )
-def test_what_specifiers_admit(specifiers, version, wanted):
+def test_versions_that_satisfy_specifiers(specifiers, version, wanted):
     assert admits(specifiers, version) is wanted
 
 
 @pytest.mark.parametrize(
     ("specifiers", "wanted"), [([], "3.14"), (["<3.13"], "3.12"), ([">=3.12", "<3.14"], "3.13"), ([">=3.15"], "")]
 )
-def test_the_newest_that_uv_is_asked_for(specifiers, wanted):
+def test_newest_python_for_uv(specifiers, wanted):
     assert newest_managed(specifiers) == wanted
 
 
 @pytest.mark.parametrize(
     ("django", "wanted"), [("4.2.19", ">=3.8,<3.13"), ("6.0", ">=3.12,<3.15"), ("6.0rc1", ">=3.12,<3.15"), ("9.1", "")]
 )
-def test_what_a_django_supports(django, wanted):
+def test_pythons_that_a_django_supports(django, wanted):
     assert django_specifier(django) == wanted

@@ -40,7 +40,7 @@ def test_the_newest_python_that_the_django_supports(packages, version):
     assert chosen(packages=packages)["version"] == version
 
 
-def test_a_python_that_the_host_has_counts_and_the_platforms_own_wins():
+def test_other_pythons_of_the_host_are_used_and_the_platforms_own_is_preferred():
     found = {"3.13": "/usr/local/bin/python3.13", "3.12": "/usr/local/bin/python3.12"}
     assert chosen(found=found) == {
         "version": "3.13",
@@ -55,7 +55,7 @@ def test_a_python_that_no_repository_offers_is_not_chosen():
     django = {"packages": ["Django<4"]}
     assert chosen(offered=[], **django)["version"] == "3.9"
     assert chosen(offered=["python3.12"])["version"] == "3.12"
-    # Installed from somewhere it is as good.
+    # An installed one from another source is as good.
     assert chosen(offered=[], found={"3.12": "/usr/bin/python3.12"})["path"] == "/usr/bin/python3.12"
     with pytest.raises(InventoryError) as caught:
         chosen(offered=[], packages=["Django>=5.2,<5.3"])
@@ -71,11 +71,11 @@ def test_versions_are_compared_as_numbers():
     assert chosen(platform=[], found={"3.9": "/a", "3.10": "/b"})["version"] == "3.10"
 
 
-def test_the_path_of_an_interpreter_is_taken_as_it_is():
+def test_the_path_of_an_interpreter_is_used_unchanged():
     assert chosen(python="/opt/python")["path"] == "/opt/python"
 
 
-def test_requirements_in_the_source_choose_the_python_too(tmp_path):
+def test_requirements_in_the_source_also_choose_the_python(tmp_path):
     (tmp_path / "other.txt").write_text("six\n")
     (tmp_path / "requirements.txt").write_text("# Django<4\n-r other.txt\nDjango<4.1 # comment\n")
     assert chosen(example=tmp_path)["version"] == "3.9"
@@ -83,7 +83,7 @@ def test_requirements_in_the_source_choose_the_python_too(tmp_path):
     assert chosen(example=tmp_path)["version"] == "3.12"
 
 
-def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
+def test_an_error_names_the_pythons_that_django_needs_and_those_of_the_host():
     with pytest.raises(InventoryError) as caught:
         chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
     assert caught.value.faults == [
@@ -93,7 +93,7 @@ def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
     ]
 
 
-def test_a_python_that_the_django_does_not_support():
+def test_a_python_that_the_django_does_not_support_is_refused():
     with pytest.raises(
         InventoryError, match=r"python is '3\.9'; Django 5\.2 needs Python 3\.10 to 3\.14; this host has"
     ):
@@ -119,16 +119,16 @@ def uvs(version):
         ([], {"managed": "fallback"}, PYTHONS[1]),
     ],
 )
-def test_a_python_that_uv_brings(packages, python, wanted):
+def test_a_python_installed_by_uv(packages, python, wanted):
     assert chosen(packages=packages, python=python) == wanted
 
 
-def test_uv_brings_what_the_platform_lacks():
+def test_uv_installs_a_python_that_the_platform_lacks():
     assert chosen(PYTHONS[:1], packages=["Django==6.0"], python={"managed": "fallback"}) == uvs("3.14")
     assert build_packages([{**completed(), "interpreter": uvs("3.14")}], PLATFORM) == ["base"]
 
 
-def test_no_python_of_uvs_for_the_django():
+def test_no_python_of_uv_fits_the_django():
     with pytest.raises(
         InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* requirements$"
     ):
@@ -151,14 +151,14 @@ def test_the_python_that_the_project_requires(tmp_path):
         chosen(example=tmp_path, python={"managed": "always", "version": "3.13"})
 
 
-def test_faults_of_all_sites_about_python_come_at_once():
+def test_faults_of_all_sites_about_python_are_reported_together():
     sites = complete([{"name": name, "domains": [name], "python": "3.8"} for name in ("a", "b")], example=str(EXAMPLE))
     with pytest.raises(InventoryError) as caught:
         choose_pythons(sites, PYTHONS, {})
     assert len(caught.value.faults) == 2
 
 
-def test_no_django_that_is_known():
+def test_an_unknown_django_is_refused():
     assert "require Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
 
 
@@ -198,7 +198,7 @@ def test_only_the_packages_that_a_build_needs(keys, packages):
     assert build_packages(sites, PLATFORM) == packages
 
 
-def test_what_the_installer_needs_depends_on_it():
+def test_packages_depend_on_the_installer():
     sites = choose_pythons([completed()], PYTHONS, {})
     assert build_packages(sites, PLATFORM, "pip") == ["pips", "python3.12"]
 
@@ -217,8 +217,8 @@ def test_what_the_installer_needs_depends_on_it():
         ("6.1", "3.12 to 3.15"),
     ],
 )
-def test_the_pythons_of_every_django(django, pythons):
-    """As docs.djangoproject.com says, under "What Python version can I use with Django?"."""
+def test_supported_pythons_of_every_django(django, pythons):
+    """According to docs.djangoproject.com, "What Python version can I use with Django?"."""
     oldest, _to, newest = pythons.split()
     keys = {"packages": [f"Django~={django}.0"], "platform": []}
     with pytest.raises(InventoryError, match=f"Django {django} needs Python {pythons};"):
@@ -246,7 +246,7 @@ def test_the_pythons_of_every_django(django, pythons):
         ("==5.3", []),
     ],
 )
-def test_minors_of_a_specifier(specifier, minors):
+def test_minor_versions_of_a_specifier(specifier, minors):
     assert django_minors(specifier) == minors
 
 
@@ -254,12 +254,12 @@ def test_without_a_specifier_every_django_is_possible():
     assert len(django_minors("")) == 9
 
 
-def test_two_djangos_are_both_named():
+def test_all_possible_djangos_are_named():
     with pytest.raises(InventoryError, match=r"Django 5\.2 needs Python 3\.10 to 3\.14 or Django 6\.0 needs Python"):
         chosen(platform=[], packages=["Django>=5.2,<6.1"])
 
 
-def test_only_packages_that_would_do_are_advised():
+def test_only_packages_with_a_fitting_python_are_suggested():
     platform = [*PYTHONS, {"version": "3.11", "path": "/p", "packages": ["python3.11", "more"], "headers": []}]
     keys = {"platform": platform, "offered": ["more"], "packages": ["Django==5.2"]}
     with pytest.raises(InventoryError, match=r"; install python3\.12 or python3\.11 or more from a repository"):
@@ -272,7 +272,7 @@ def test_only_packages_that_would_do_are_advised():
         chosen(python="3.8", **keys)
 
 
-def test_requirement_files_that_are_named(tmp_path):
+def test_requirement_files_that_are_set_in_the_inventory(tmp_path):
     (tmp_path / "old.txt").write_text("Django<4.1\n")
     (tmp_path / "requirements.txt").write_text("Django>=5\n")
     assert completed(example=tmp_path)["django"] == ">=5"
@@ -283,13 +283,13 @@ def test_requirement_files_that_are_named(tmp_path):
     assert completed(example=tmp_path, requirements=["old.txt"], packages=["Django>4"])["django"] == ">4,<4.1"
 
 
-def test_a_requirement_for_another_platform_does_not_count():
+def test_a_requirement_for_another_platform_is_ignored():
     keys = ["Django<4; python_version < '3'", "Django>=5.2; python_version > '3'", "psycopg<3"]
     assert completed(packages=keys)["django"] == ">=5.2"
 
 
-def test_a_python_that_nobody_has_is_the_fault_where_another_would_do():
-    """Where none would, the Django is as well."""
+def test_a_missing_python_is_the_fault_if_another_would_fit():
+    """If none would fit, the Django is named as well."""
     platform = [{"version": "3.11", "path": "/usr/bin/python3.11", "packages": [], "headers": []}]
     for packages, told in (
         (["Django>=5.2,<5.3"], "python is '3.8'; this host has or offers 3.11; change python to one of these"),

@@ -1,6 +1,7 @@
-"""Unhandled exceptions of requests in the journal: once, with their request, without secrets, whatever LOGGING says.
+"""Unhandled exceptions of requests in the journal: once, with their request, without secrets, for any LOGGING.
 
-With as much of Django as it takes: the signal, the settings, and how its handler logs and answers an exception.
+The tests use fakes of the necessary parts of Django: the signal, the settings, and how its handler logs and answers
+an exception.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MARK = "pyweb.stack: unhandled exception: GET /app/ (release unknown)"
 
 
 class Django:
-    """Its handler: one layer for each middleware, of which each asks for the error page when an exception passes."""
+    """Django's handler: one layer for each middleware; each one requests the error page when an exception passes it."""
 
     def __init__(self, layers=2):
         self.receivers, self.layers = [], layers
@@ -70,7 +71,7 @@ def django(monkeypatch):
     monkeypatch.setattr(pyweb_errors, "_ENVIRONMENT", {})
     loggers = [logging.getLogger("django"), django.logger]
     before = [(logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers]
-    # pytest's own handlers hang on the root.
+    # pytest's own handlers are on the root logger.
     loggers[0].propagate = False
     yield django
     for logger, (handlers, propagate, disabled) in zip(loggers, before):
@@ -120,7 +121,7 @@ def test_the_same_exception_of_two_requests_is_written_twice(ask):
     assert [ask(view)[1].count("ValueError: made only once") for _request in range(2)] == [1, 1]
 
 
-def test_exceptions_that_are_chained_are_all_there(ask):
+def test_all_chained_exceptions_are_written(ask):
     def view(environ):
         try:
             int("one")
@@ -133,8 +134,8 @@ def test_exceptions_that_are_chained_are_all_there(ask):
     assert told.count("LookupError: two") == 1
 
 
-def test_an_error_page_that_raises_is_written_once_too_and_answered(django, ask):
-    """It is asked for by every layer, and raises anew."""
+def test_an_error_page_that_raises_is_also_written_once_and_answered(django, ask):
+    """Every layer requests it, so it raises several times."""
 
     def page():
         raise KeyError("no such tag")
@@ -147,8 +148,8 @@ def test_an_error_page_that_raises_is_written_once_too_and_answered(django, ask)
     assert told.splitlines().count(f"{MARK}, while the one above was answered") == 1
 
 
-def test_what_django_lets_through_is_written_once(django, ask):
-    """DEBUG_PROPAGATE_EXCEPTIONS."""
+def test_an_exception_that_django_propagates_is_written_once(django, ask):
+    """With DEBUG_PROPAGATE_EXCEPTIONS."""
 
     def page():
         raise sys.exc_info()[1]
@@ -160,7 +161,7 @@ def test_what_django_lets_through_is_written_once(django, ask):
 
 
 @pytest.mark.parametrize("when", ["sent", "closed"])
-def test_an_answer_that_raises_later(ask, when):
+def test_an_exception_while_the_response_is_sent_is_written(ask, when):
     class Answer:
         def __iter__(self):
             yield b"begun"
@@ -177,13 +178,13 @@ def test_an_answer_that_raises_later(ask, when):
     assert told.count("RuntimeError: too late") == 1
 
 
-def test_a_file_reaches_the_server_as_it_is(django):
-    """uWSGI sends it by itself only then."""
+def test_a_file_response_reaches_the_server_unchanged(django):
+    """uWSGI sends the file itself only then."""
     file = io.BytesIO(b"data")
     assert pyweb_errors.reported(lambda environ, start: file)(REQUEST, None) is file
 
 
-def test_what_ends_the_process_is_left_alone(ask):
+def test_an_exit_of_the_process_is_passed_on(ask):
     def view(environ):
         raise SystemExit(3)
 
@@ -191,7 +192,7 @@ def test_what_ends_the_process_is_left_alone(ask):
         ask(view)
 
 
-def test_an_exception_that_cannot_be_shown_does_not_cost_the_answer(ask):
+def test_an_exception_without_a_text_does_not_break_the_answer(ask):
     class Odd(Exception):
         def __str__(self):
             raise RuntimeError("no words")
@@ -206,7 +207,7 @@ def test_an_exception_that_cannot_be_shown_does_not_cost_the_answer(ask):
     assert "Odd: <exception str() failed>\n" in told
 
 
-def test_not_even_one_whose_traceback_cannot_be_made(ask, monkeypatch):
+def test_a_traceback_that_cannot_be_formatted_does_not_break_the_answer(ask, monkeypatch):
     monkeypatch.setattr(pyweb_errors, "_text", None)
     answer, told = ask(boom)
     assert answer == ("200 OK", b"the page of the project")
@@ -226,7 +227,7 @@ def test_not_even_one_whose_traceback_cannot_be_made(ask, monkeypatch):
         ({"REQUEST_METHOD": "G\nT"}, "G%0AT /app/ "),
     ],
 )
-def test_a_request_is_told_in_one_line(ask, environ, words):
+def test_a_request_is_written_in_one_line(ask, environ, words):
     assert ask(boom, **environ)[1].startswith(f"pyweb.stack: unhandled exception: {words}(release unknown)\n")
 
 
@@ -267,31 +268,31 @@ LOGGINGS = {
     "json": lambda: [stream("stderr", Json())],
     "memory": lambda: [logging.handlers.MemoryHandler(1, target=stream("stderr"))],
     "queue": lambda: [queued("listener")],
-    "queue of a class of its own": lambda: [queued("_listener")],
-    "a file that is stderr": lambda: [logging.FileHandler("/dev/stderr")],
+    "queue of another class": lambda: [queued("_listener")],
+    "stderr opened as a file": lambda: [logging.FileHandler("/dev/stderr")],
 }
 
 
 @pytest.mark.parametrize("name", LOGGINGS)
 @pytest.mark.parametrize("logger", ["django", "django.request"])
-def test_a_handler_that_writes_to_the_journal_as_well_writes_no_second_traceback(ask, name, logger):
+def test_a_handler_that_also_writes_to_the_journal_writes_no_second_traceback(ask, name, logger):
     logging.getLogger(logger).handlers = LOGGINGS[name]()
     for _request in range(2):
         told = ask(boom)[1]
         assert told.count("Traceback (most recent call last)") == 1, told
         assert told.count("ValueError: no ") == 1, told
         assert "correct-horse" not in told
-        # Its own line stays.
+        # The handler's own line stays.
         assert ("Internal Server Error: /app/" in told) is (name != "nothing" or logger == "django"), told
 
 
-def test_a_logger_that_is_switched_off_loses_nothing(django, ask):
+def test_an_exception_is_written_although_the_logger_is_disabled(django, ask):
     django.logger.disabled = True
     assert ask(boom)[1].count("ValueError: no ") == 1
 
 
-def test_other_handlers_get_the_record_as_it_is(django, ask, tmp_path):
-    """Mail, files and services: also where one that was quieted came first."""
+def test_other_handlers_get_the_record_unchanged(django, ask, tmp_path):
+    """Handlers for mail, files and services, even after one that was silenced."""
     got = []
 
     class Service(logging.Handler):
@@ -300,12 +301,12 @@ def test_other_handlers_get_the_record_as_it_is(django, ask, tmp_path):
 
     django.logger.handlers = [stream("stderr"), Service(), logging.FileHandler(tmp_path / "log")]
     ask(boom)
-    # Each of the layers but the innermost got an answer.
+    # All layers but the innermost got an answer.
     assert [str(error) for error in got] == ["no correct-horse in /app/"]
     assert (tmp_path / "log").read_text().count("Traceback (most recent call last)") == 1
 
 
-def test_a_traceback_that_the_project_logs_itself_stays(django, ask):
+def test_a_traceback_that_the_project_logs_itself_is_kept(django, ask):
     django.logger.handlers = [stream("stderr")]
 
     def view(environ):
@@ -360,7 +361,7 @@ WRITE = [
 ]
 
 
-def test_a_secret_is_hidden_in_all_forms_in_which_it_is_hidden_elsewhere():
+def test_a_secret_is_hidden_in_the_same_forms_as_elsewhere():
     for value in VALUES:
         assert set(all_forms([value])) <= set(pyweb_errors.forms(value))
 
@@ -380,7 +381,7 @@ def test_values_of_the_environment_are_hidden(django, ask, value, write):
     assert set(shown) <= set("*'\"\n"), told
 
 
-def test_what_a_project_took_out_of_its_environment_is_hidden(monkeypatch, ask):
+def test_variables_that_a_project_removed_from_its_environment_are_hidden(monkeypatch, ask):
     monkeypatch.setattr(pyweb_errors, "_ENVIRONMENT", {"API_TOKEN": "correct-horse"})
     del os.environ["API_TOKEN"]
     assert "correct-horse" not in ask(boom)[1]
@@ -417,7 +418,7 @@ def test_a_secret_in_the_path_of_a_request_is_hidden(ask):
     assert "GET /reset/********/ (release" in told
 
 
-def test_settings_that_cannot_be_read_cost_nothing(django, ask):
+def test_settings_that_cannot_be_read_break_nothing(django, ask):
     class Settings:
         @property
         def SECRET_KEY(self):
@@ -427,7 +428,7 @@ def test_settings_that_cannot_be_read_cost_nothing(django, ask):
     assert "ValueError: no ******** in /app/" in ask(boom)[1]
 
 
-def test_what_is_no_secret_stays_readable(django, ask):
+def test_values_that_are_not_secret_stay_readable(django, ask):
     """Up to three characters, words such as true, paths, and the site's own names: `model/secrets.py` has the rule."""
     os.environ.update({"FLAG": "true", "LEVEL": "1", "REGION": "eu", "NAME": "build", "LANG": "C.UTF-8", "EMPTY": ""})
     os.environ.update({"UPLOADS": "/var/lib/sites/shop/media", "HOST": "shop.example.com", "PORT": "8042"})
@@ -441,15 +442,15 @@ def test_what_is_no_secret_stays_readable(django, ask):
     assert said in ask(view)[1]
 
 
-def test_what_is_no_secret_is_the_same_everywhere():
+def test_the_rule_for_secrets_is_the_same_as_in_the_model():
     assert pyweb_errors.WORDS == WORDS
     assert pyweb_errors.PATH == PATH
 
 
-# --- what a journal can take ---
+# --- limits of the journal ---
 
 
-def test_a_long_traceback_loses_its_middle(ask):
+def test_a_long_traceback_is_shortened_in_the_middle(ask):
     def view(environ):
         raise ValueError("\n".join(["first", *map(str, range(2000)), "last"]))
 
@@ -459,7 +460,7 @@ def test_a_long_traceback_loses_its_middle(ask):
     assert lines[-1] == "last"
 
 
-def test_lines_are_text_and_no_longer_than_journald_takes_them(ask):
+def test_lines_are_text_and_not_longer_than_journald_accepts(ask):
     def view(environ):
         raise ValueError("a\x00\x1b[31m\rb\ud800" + "x" * 50000)
 
@@ -469,7 +470,7 @@ def test_lines_are_text_and_no_longer_than_journald_takes_them(ask):
     assert len(line) < 5000
 
 
-def test_what_is_long_is_written_in_parts_that_end_with_lines(monkeypatch):
+def test_a_long_message_is_written_in_parts_of_whole_lines(monkeypatch):
     parts = []
     monkeypatch.setattr(os, "write", lambda number, data: parts.append((number, data)) or len(data))
     text = "".join(f"{number:>99}\n" for number in range(200))

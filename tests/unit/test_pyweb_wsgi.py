@@ -1,4 +1,4 @@
-"""The WSGI entry under a real uWSGI: what workers do before they take requests, and how a start is stopped."""
+"""The WSGI entry under a real uWSGI: what workers do before they accept requests, and how a start is stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay, 
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
 
-# Enough of Django for the WSGI entry: reading the patterns imports the views.
+# The parts of Django that the WSGI entry needs: reading the URL patterns imports the views.
 DJANGO = """
 class Resolver:
     @property
@@ -75,14 +75,14 @@ def write_application(folder, site, project):
 
 @dataclass
 class Served:
-    """A uWSGI with two workers, of which one has begun to warm up."""
+    """A uWSGI with two workers, one of which has begun to warm up."""
 
     process: subprocess.Popen
     socket: str
     notes: Path
 
     def noted(self):
-        """What each process wrote down, by its number: 0 is a mule's, 1 and 2 are the workers'."""
+        """Return what each process recorded, by its number: 0 is a mule, 1 and 2 are the workers."""
         told = {}
         for line in self.notes.read_text().splitlines():
             number, _space, what = line.partition(" ")
@@ -95,7 +95,7 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path):
-    """served(site, *options, project) -> a context with a running `Served`."""
+    """served(site, *options, project) -> a context manager with a running `Served`."""
 
     @contextlib.contextmanager
     def serve(site, *options, project=PROJECT):
@@ -130,18 +130,18 @@ ASKED = "asked.example/asked?"
 
 @pytest.mark.parametrize(
     ("options", "own"),
-    # A mule has the project's hook and serves nobody. With lazy-apps the hook is past when the project is imported.
+    # A mule also runs the project's hook and serves no requests. With lazy-apps the hook is over before the import.
     [([], (1, 2)), (["--mule"], (0, 1, 2)), (["--lazy-apps"], ())],
     ids=["preforked", "mule", "lazy-apps"],
 )
-def test_each_worker_asks_itself_before_it_takes_requests(served, options, own):
-    """And what the project itself wants done after a fork is done first."""
+def test_each_worker_requests_the_warm_up_pages_before_it_accepts_requests(served, options, own):
+    """The project's own post-fork hooks run first."""
     [site] = complete([{**goldens.SHOP, "warm_up": ["/slow", "/f%C3%BCr%20alle?page=2"]}])
     steps = ["views", "shop.example.com/slow?", "shop.example.com/f\u00fcr alle?page=2", "closed"]
     wanted = {number: ["its own"] for number in own}
     wanted.update({worker: [*wanted.get(worker, []), *steps] for worker in (1, 2)})
     with served(site, *options) as uwsgi:
-        assert uwsgi.ask() == b"the answer"  # asked while they warm up
+        assert uwsgi.ask() == b"the answer"  # requested while they warm up
         deadline = time.monotonic() + 10
         while sum(map(len, uwsgi.noted().values())) <= sum(map(len, wanted.values())) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -156,7 +156,7 @@ TELLS_ITS_SCHEME = PROJECT.replace(
 )
 
 
-def test_a_site_with_tls_asks_itself_by_https(served):
+def test_a_site_with_tls_is_warmed_up_over_https(served):
     [site] = complete([{**goldens.SHOP, "warm_up": ["/"], "tls": "selfsigned"}])
     with served(site, project=TELLS_ITS_SCHEME) as uwsgi:
         deadline = time.monotonic() + 10
@@ -165,8 +165,8 @@ def test_a_site_with_tls_asks_itself_by_https(served):
         assert "https" in uwsgi.noted()[1] + uwsgi.noted().get(2, [])
 
 
-def test_a_release_from_before_tls_knows_https_from_nginx(served):
-    """Its settings know of no header, but uWSGI does: Django finds the Origin of a form to be its own host's."""
+def test_a_release_from_before_tls_recognises_https_from_nginx(served):
+    """Its settings have no header, but uWSGI passes HTTPS: Django accepts the Origin of a form as its own host."""
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     with served(site, project=TELLS_ITS_SCHEME) as uwsgi:
         for scheme in ("https", "http"):
@@ -175,7 +175,7 @@ def test_a_release_from_before_tls_knows_https_from_nginx(served):
     assert sorted(what for what in noted if what.startswith("http")) == ["http", "https"]
 
 
-def test_nothing_is_asked_where_nothing_is_wanted(served):
+def test_no_page_is_requested_without_warm_up_pages(served):
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     with served(site) as uwsgi:
         assert uwsgi.ask() == b"the answer"
@@ -187,7 +187,7 @@ def test_nothing_is_asked_where_nothing_is_wanted(served):
     ("path", "then"),
     [("/hang", []), ("/wrong", ["closed"])],
 )
-def test_page_that_goes_wrong_keeps_no_worker(served, path, then):
+def test_a_failing_warm_up_page_does_not_block_a_worker(served, path, then):
     [site] = complete([{**goldens.SHOP, "warm_up": [path]}])
     with served(site) as uwsgi:
         started = time.monotonic()
@@ -201,11 +201,11 @@ def test_stop_does_not_wait_for_a_worker_that_warms_up(served):
     [site] = complete([{**goldens.SHOP, "warm_up": ["/hang"]}])
     with served(site) as uwsgi:
         uwsgi.process.terminate()
-        # The master looks once a second whether its workers are gone.
+        # The master checks once a second whether its workers have ended.
         uwsgi.process.wait(overlay.WARM_UP_SECONDS + 2)
 
 
-# Moments of a start: the project, what is noted when the moment has come (None: uWSGI stops itself), uWSGI's options.
+# Moments of a start: the project, what is recorded at that moment (None: uWSGI stops itself), uWSGI's options.
 LOADING = 'note("loading")\ntime.sleep(60)\n'
 HOOK = "--hook-master-start=unix_signal:15 gracefully_kill_them_all"
 STOP = "--hook-master-start=callint:raise 15"
@@ -223,14 +223,14 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_stop_during_the_start_ends_uwsgi(tmp_path, moment):
-    """Not by systemd's SIGKILL a minute later: uWSGI ignores what comes too early, or takes it for a reload."""
+    """uWSGI ignores signals that are too early, or reloads; systemd would have to send SIGKILL a minute later."""
     project, wanted, options = MOMENTS[moment]
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     write_application(tmp_path, site, project)
     notes, log = tmp_path / "notes", tmp_path / "log"
     notes.touch()
     words = ["uwsgi", "--master", "--need-app", "--processes=2", "--enable-threads", "--single-interpreter", *options]
-    # The wheel's uWSGI needs it for a reload, and the ini of a release has it.
+    # The wheel's uWSGI needs it for a reload, and the ini of a release contains it.
     words += [f"--binary-path={sys.executable}", f"--socket={tmp_path}/uwsgi.sock"]
     words += [f"--module={runtime.WSGI_MODULE}:application"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)}
@@ -245,15 +245,15 @@ def test_stop_during_the_start_ends_uwsgi(tmp_path, moment):
                 assert uwsgi.poll() is None, log.read_text()
                 time.sleep(0.02)
             uwsgi.terminate()
-        uwsgi.wait(20)  # on a busy machine; without an end it would take 60
+        uwsgi.wait(20)  # on a busy machine; if it did not end, this would take 60
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(uwsgi.pid, signal.SIGKILL)
         uwsgi.wait(30)
 
 
-def test_a_reload_that_nobody_takes_for_a_stop_goes_through(tmp_path):
-    """Long after the start; the time that has passed is made up."""
+def test_a_reload_long_after_the_start_is_not_treated_as_a_stop(tmp_path):
+    """The elapsed time is simulated."""
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     write_application(tmp_path, site, "import os\napp = os.environ['PYWEB_LOADED']\n")
     (tmp_path / "uwsgi.py").write_text("def worker_id(): return 0\n")
@@ -294,8 +294,8 @@ def app(environ, start_response):
 
 
 @pytest.mark.parametrize("options", [[], ["--lazy-apps"]], ids=["preforked", "lazy-apps"])
-def test_what_leaves_the_application_is_in_the_log_once_and_answered(tmp_path, options):
-    """Under the real uWSGI, which writes all that gets through to it."""
+def test_an_unhandled_exception_is_logged_once_and_answered(tmp_path, options):
+    """Under the real uWSGI, which also logs exceptions that reach it."""
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     write_application(tmp_path, site, RAISING)
     log, socket = tmp_path / "log", f"{tmp_path}/uwsgi.sock"

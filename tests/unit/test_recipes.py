@@ -1,4 +1,4 @@
-"""The recipes for real projects are sites that the model takes."""
+"""The recipes for real projects are valid sites."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RECIPES = re.findall(r"^```yaml example\n(.*?)^```", PAGE.read_text(encoding="ut
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: re.findall(r"name: (\S+)", recipe)[0])
-def test_a_recipe_is_a_site(recipe, tmp_path):
+def test_a_recipe_is_a_valid_site(recipe, tmp_path):
     [site] = yaml.safe_load(re.sub(r"\{\{ .*? \}\}", "correct-horse-battery", recipe))["web_sites"]
-    # A source on the controller has to be there, with the files that are named.
+    # A source on the controller must exist, with the files that the site names.
     site["source"]["directory"] = str(tmp_path)
     for name in site.get("requirements", []):
         (tmp_path / name).parent.mkdir()
@@ -25,5 +25,5 @@ def test_a_recipe_is_a_site(recipe, tmp_path):
     assert all(domain.endswith(".example.com") for domain in site["domains"])
 
 
-def test_no_recipe_is_overlooked():
+def test_every_recipe_is_tested():
     assert len(RECIPES) == PAGE.read_text(encoding="utf-8").count("```yaml") >= 6

@@ -1,4 +1,4 @@
-"""Which directive of the sandbox refused what a program complains of."""
+"""Which directive of the sandbox caused an error of a program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def raised(code, words):
         (raised("something()", DENIED), 'SystemCallFilter: "@privileged @resources"'),
     ],
 )  # fmt: skip
-def test_the_directive_and_the_line_that_allows_it(text, line):
+def test_the_directive_and_the_line_that_allows_access(text, line):
     assert refusal(text, "/srv/db/db.sqlite3").line == line
 
 
@@ -48,11 +48,11 @@ def test_the_directive_and_the_line_that_allows_it(text, line):
         "FileNotFoundError: [Errno 2] No such file or directory: '/srv/x'",
     ],
 )
-def test_other_faults_are_not_the_sandboxs(text):
+def test_other_errors_are_not_caused_by_the_sandbox(text):
     assert refusal(text) is None
 
 
-def test_without_a_file_sqlite_says_nothing_of_the_sandbox():
+def test_an_sqlite_error_without_a_path_is_not_attributed_to_the_sandbox():
     assert refusal("sqlite3.OperationalError: unable to open database file") is None
 
 
@@ -77,12 +77,12 @@ def test_a_step_that_has_nothing_to_do_with_the_sandbox():
     assert failed_step("x.service: Failed at step EXEC spawning /opt/x/uwsgi: No such file or directory\n") is None
 
 
-def test_a_host_without_d_bus_is_told_what_to_install():
+def test_a_host_without_d_bus_gets_advice():
     words = "Failed to create bus connection: No such file or directory"
     assert advice_on(words, words) == "commands run as units: install the package dbus on the host"
 
 
-def test_a_run_says_what_allows_it():
+def test_an_error_says_which_directive_allows_access():
     words = "OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'"
     assert "`uwsgi: {unit: {ReadWritePaths: /srv/export}}`" in advice_on(words, words)
     inside = "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/releases/0123456789ab/src/cache/x'"

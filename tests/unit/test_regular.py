@@ -1,4 +1,4 @@
-"""What root reads where somebody else may have put it: regular files, and no more than there should be."""
+"""Files that root reads although others may have put them there: regular ones only, up to a limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from builds import AS_ROOT
 
 @pytest.fixture(params=["fifo", "zero"])
 def trap(request, tmp_path):
-    """A file that never ends, or that nobody writes into: whoever opens it as usual waits until the test is killed."""
+    """An endless file, or one without a writer: opening it as usual would block until the test is killed."""
     path = tmp_path / "trap"
     if request.param == "fifo":
         os.mkfifo(path)
@@ -38,13 +38,13 @@ def test_no_reader_waits_for_a_fifo_or_reads_a_device(trap):
         dump.read_files(trap)
 
 
-def test_a_digest_of_a_tree_takes_a_fifo_for_nothing(tmp_path):
+def test_a_digest_of_a_tree_ignores_a_fifo(tmp_path):
     before = tree.digest(str(tmp_path))
     os.mkfifo(tmp_path / "fifo")
     assert tree.digest(str(tmp_path)) == before
 
 
-def test_more_than_there_should_be_is_refused(tmp_path):
+def test_a_file_above_the_limit_is_refused(tmp_path):
     path = tmp_path / "large"
     with open(path, "wb") as stream:
         stream.truncate(regular.MOST + 1)
@@ -54,7 +54,7 @@ def test_more_than_there_should_be_is_refused(tmp_path):
 
 
 @AS_ROOT
-def test_a_source_cannot_have_root_read_what_others_may_not(public_path):
+def test_a_source_cannot_make_root_read_private_files(public_path):
     (public_path / "src").mkdir()
     private, public = public_path / "shadow", public_path / "common.txt"
     private.write_text("root:$y$hash\n")
@@ -73,8 +73,8 @@ def test_a_source_cannot_have_root_read_what_others_may_not(public_path):
 
 @AS_ROOT
 @pytest.mark.parametrize("open_to_all", [False, True])
-def test_a_file_in_a_directory_that_is_closed_to_others_is_none_for_everybody(public_path, open_to_all):
-    """Its own mode says nothing then: such are those in /root, and the code of the neighbours."""
+def test_a_file_in_a_private_directory_is_private(public_path, open_to_all):
+    """Its own mode does not matter then, as for files in /root and the code of other sites."""
     private, src = public_path / "private", public_path / "src"
     private.mkdir()
     (private / "settings.toml").write_text("secret = 'abcdef'\n")
@@ -90,7 +90,7 @@ def test_a_file_in_a_directory_that_is_closed_to_others_is_none_for_everybody(pu
 
 
 @AS_ROOT
-def test_what_is_open_counts_whatever_lies_at_the_path_by_then(public_path, monkeypatch):
+def test_the_open_file_is_checked_and_not_the_path(public_path, monkeypatch):
     (public_path / "src").mkdir()
     own, secret = public_path / "src/requirements.txt", public_path / "shadow"
     own.symlink_to(secret)
@@ -109,7 +109,7 @@ def test_what_is_open_counts_whatever_lies_at_the_path_by_then(public_path, monk
         texts.text_of(str(public_path / "src"), "requirements.txt")
 
 
-def test_the_digest_of_a_tree_is_what_it_ever_was(tmp_path):
+def test_the_digest_of_a_tree_is_the_same_as_in_earlier_versions(tmp_path):
     (tmp_path / "a.txt").write_text("a\n" * 700_000)
     (tmp_path / "run").write_text("#!/bin/sh\n")
     (tmp_path / "run").chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a release is: its environment, its id, its record, and the release that a record gives back."""
+"""A release: its environment, its id, its record, and the release that is read from a record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ME = __import__("pwd").getpwuid(os.getuid()).pw_name
 
 
 def read_environment_file(text):
-    """What systemd reads from an EnvironmentFile whose values are all in double quotes (env-file.c, parse_env_file)."""
+    """Return what systemd reads from an EnvironmentFile with quoted values (env-file.c, parse_env_file)."""
     found, position = {}, 0
     while position < len(text):
         equals = text.index("=", position)
@@ -57,20 +57,20 @@ VALUES = {
 }
 
 
-def test_every_value_arrives_as_it_was_given(tmp_path):
+def test_every_value_arrives_unchanged(tmp_path):
     text = make_release(tmp_path, env=VALUES).environment_text
     assert read_environment_file(text) == VALUES
     assert releasing.parse_environment(text) == VALUES
 
 
-def test_the_reader_of_this_test_knows_a_wrong_quoting():
+def test_the_parser_of_this_test_refuses_wrong_quoting():
     assert read_environment_file('A="\\$"\n') == {"A": "$"}
     assert read_environment_file('A="a\\\nb"\n') == {"A": "ab"}
     with pytest.raises((AssertionError, ValueError, IndexError)):
         read_environment_file('A="a"b"\n')
 
 
-def test_the_environment_file_is_sorted_so_that_the_same_values_are_the_same_text():
+def test_the_environment_file_is_sorted_so_that_equal_values_give_equal_texts():
     assert releasing.environment_text({"B": "2", "A": "1"}) == 'A="1"\nB="2"\n'
 
 
@@ -79,10 +79,10 @@ def test_the_database_is_part_of_the_environment(tmp_path):
     assert read_environment_file(text) == {"DATABASE_URL": f"postgres://shop:{SECRET}@db/shop"}
 
 
-# --- identities ---
+# --- ids ---
 
-# What version 0.1 called these releases. Beside what is safer now, its sandbox too, a host gets no others for the same
-# inventory.
+# Ids that version 0.1 gave these releases. Apart from later hardening, including the sandbox, a host gets the same ids
+# for the same inventory.
 IDS_OF_0_1 = {"plain": "69f35c52774c", "tcp": "46f7ccf14e50", "options": "5399664f64ba", "in_place": "ce23fac87d27"}
 
 
@@ -96,7 +96,7 @@ def sandbox_of_0_1(monkeypatch):
 
 @pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", goldens.SITES)
-def test_but_for_what_is_safer_now_a_release_has_the_id_that_0_1_gave_it(name, monkeypatch):
+def test_apart_from_later_hardening_a_release_has_the_id_of_0_1(name, monkeypatch):
     given = {**goldens.SITES[name], "env": {"TOKEN": 'a "b" $c'}}
     [site] = complete([given])
     secrets = {"env": site["env"], "database": site["database"], "git": "", "key": "", "password": ""}
@@ -108,7 +108,7 @@ def test_but_for_what_is_safer_now_a_release_has_the_id_that_0_1_gave_it(name, m
 
 
 def as_by_0_1(monkeypatch):
-    """Render units as 0.1 did: they start without their variables, and the ports are for everybody."""
+    """Render units as 0.1 did: they start without checking the variables, and the ports are open to all."""
     render = releasing.units.render
 
     def optional(site):
@@ -136,7 +136,7 @@ def test_a_releases_id_does_not_depend_on_the_order_of_env(tmp_path):
         {"build": {**goldens.BUILD, "id": "other"}},
     ],
 )
-def test_a_releases_id_changes_with_what_goes_into_it(tmp_path, keys):
+def test_a_releases_id_changes_with_its_inputs(tmp_path, keys):
     assert make_release(tmp_path, **keys).id != make_release(tmp_path).id
 
 
@@ -156,7 +156,7 @@ def test_a_releases_id_changes_with_its_workers_and_timers(tmp_path):
     assert make_release(tmp_path, workers={}, timers={}).id == make_release(tmp_path).id
 
 
-def test_a_release_is_the_same_one_on_the_first_host_and_on_the_others(tmp_path):
+def test_a_release_has_the_same_id_on_the_first_host_and_on_the_others(tmp_path):
     site, secrets = make_site(tmp_path, workers={"beat": {"run": "celery beat", "singleton": True}, "celery": CELERY})
     first = releasing.wanted(site, secrets, goldens.BUILD, "staff")
     other = releasing.wanted(site, secrets, goldens.BUILD, "staff", first=False)
@@ -166,7 +166,7 @@ def test_a_release_is_the_same_one_on_the_first_host_and_on_the_others(tmp_path)
     }
 
 
-def test_workers_and_timers_come_back_from_the_record_alone(tmp_path):
+def test_workers_and_timers_are_read_from_the_record(tmp_path):
     keys = {"workers": {"celery": CELERY}, "timers": {"digest": {"manage": "x", "at": "daily"}}}
     release = make_release(tmp_path, {**goldens.BUILD, "source": {"kind": "git", "git": "x"}}, **keys)
     folder = tmp_path / "sites/shop/releases" / release.id
@@ -177,7 +177,7 @@ def test_workers_and_timers_come_back_from_the_record_alone(tmp_path):
     assert len(again.background) == 4
 
 
-def test_the_group_is_what_the_host_says_and_the_site_is_left_as_it_was(tmp_path):
+def test_the_group_is_that_of_the_host_and_the_site_is_not_changed(tmp_path):
     site, secrets = make_site(tmp_path)
     before = json.dumps(site)
     release = releasing.wanted(site, secrets, goldens.BUILD, "staff")
@@ -185,7 +185,7 @@ def test_the_group_is_what_the_host_says_and_the_site_is_left_as_it_was(tmp_path
     assert json.dumps(site) == before
 
 
-def test_a_release_takes_what_it_needs_from_the_site(tmp_path):
+def test_a_release_takes_its_values_from_the_site(tmp_path):
     release = make_release(
         tmp_path,
         user="huatai",
@@ -208,7 +208,7 @@ def test_a_release_takes_what_it_needs_from_the_site(tmp_path):
 # --- secrets ---
 
 
-def test_a_releases_ini_names_the_release_and_no_secret(tmp_path):
+def test_a_releases_ini_contains_the_id_and_no_secret(tmp_path):
     release = make_release(tmp_path, env={"A": SECRET}, database=f"postgres://a:{SECRET}@b/c")
     assert f"/run/shop/{release.id}.sock\n" in release.ini
     assert "@RELEASE@" not in release.ini
@@ -233,8 +233,8 @@ HIDDEN = {
     "the database's URL": "postgres://shop:data%40base!@db/shop",
     "the database's user and password": "shop:data%40base!",
     "the database's password": "data%40base!",
-    "the password as the server gets it": "data@base!",
-    "a line of a key": "MIIEvQIBADANBgkqhkiG",
+    "the decoded password": "data@base!",
+    "one line of a key": "MIIEvQIBADANBgkqhkiG",
 }
 
 
@@ -245,7 +245,7 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
         env={
             "SHORT": HIDDEN["a variable"],
             "LONG": HIDDEN["a variable that starts like another"],
-            "KEY": f"-----BEGIN PRIVATE KEY-----\n{HIDDEN['a line of a key']}\n-----END PRIVATE KEY-----\n",
+            "KEY": f"-----BEGIN PRIVATE KEY-----\n{HIDDEN['one line of a key']}\n-----END PRIVATE KEY-----\n",
         },
         database=HIDDEN["the database's URL"],
         superuser={"username": "admin", "password": HIDDEN["the superuser's password"]},
@@ -255,7 +255,7 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
     assert str(caught.value) == "site 'shop': migrate failed: <********>\n  fatal: <********>"
 
 
-def test_a_release_hides_a_secret_that_is_only_in_the_table_of_keys(tmp_path):
+def test_a_release_hides_a_secret_that_only_the_table_of_keys_declares(tmp_path):
     site, secrets = make_site(tmp_path)
     release = releasing.wanted(site, {**secrets, "token": SECRET}, goldens.BUILD, "staff")
     with pytest.raises(StepError) as caught:
@@ -274,7 +274,7 @@ def test_a_stored_release_hides_its_secrets_too(tmp_path):
 # --- records ---
 
 
-def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
+def test_a_record_contains_what_a_rollback_needs_and_no_secret(tmp_path):
     source = {"kind": "git", "git": "/srv/shop.git", "version": "main", "commit": "c" * 40}
     release = make_release(
         tmp_path, {**goldens.BUILD, "source": source}, env={"A": SECRET}, database=f"postgres://a:{SECRET}@b/c"
@@ -317,7 +317,7 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
 @pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", ["unix", "tcp"])
 def test_a_release_is_recorded_as_by_0_1(name, monkeypatch):
-    """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of uWSGI and nginx."""
+    """So 0.1 can roll back to it, and a host with this record sees no change. 0.1 recorded less of uWSGI and nginx."""
     record = json.loads((FIXTURES / name / "release.json").read_text())
     sites, secrets = split_secrets(complete([json.loads((FIXTURES / name / "site.json").read_text())]))
     del sites[0]["uwsgi"]["options"]["max-vars"]
@@ -358,13 +358,13 @@ def test_code_in_place_is_recorded_by_its_digest(tmp_path):
         ({"kind": "path", "path": "/srv/x"}, "path /srv/x"),
     ],
 )
-def test_a_source_in_a_few_words(source, words):
+def test_short_description_of_a_source(source, words):
     assert releasing.shown_source(source) == words
 
 
-# --- a release that is stored on the host ---
+# --- releases that are stored on the host ---
 
-# Keys of a record's site that only templates of units read: whatever they read one day, old records may lack it.
+# Keys of a record's site that only templates of units read. Old records may lack keys that are added later.
 TEMPLATES_ONLY = [(), ("group",), ("paths",), ("name",), ("uwsgi", "unit")]
 
 
@@ -380,7 +380,7 @@ def without(record, keys):
 
 @pytest.mark.parametrize("name", ["unix", "tcp"])
 @pytest.mark.parametrize("missing", TEMPLATES_ONLY, ids=".".join)
-def test_a_release_of_0_1_comes_back_as_it_was(tmp_path, name, missing):
+def test_a_release_of_0_1_is_read_unchanged(tmp_path, name, missing):
     record = put_0_1(tmp_path, name)
     path = tmp_path / "sites/shop/releases" / record["id"] / "release.json"
     path.write_text(json.dumps(without(json.loads(path.read_text()), missing)))
@@ -409,7 +409,7 @@ def test_a_release_of_0_1_comes_back_as_it_was(tmp_path, name, missing):
         ("", "there is no previous release; the host has f682cde945c7"),
     ],
 )
-def test_a_release_that_is_not_there(tmp_path, wanted, words):
+def test_a_missing_release_is_an_error(tmp_path, wanted, words):
     put_0_1(tmp_path, "unix")
     (tmp_path / "sites/shop/releases/halfmade").mkdir()
     with pytest.raises(StepError) as caught:

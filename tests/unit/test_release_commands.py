@@ -1,4 +1,4 @@
-"""The steps of a release: their order, the lock over them, what a failure says, and on which host and run they run."""
+"""The steps of a release: their order, the lock, error messages, and the hosts and runs in which they run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def note(world, action):
 @pytest.mark.parametrize(
     ("steps", "done"),
     [
-        (["migrate"], ["migrations apply"]),  # takes the lock itself
+        (["migrate"], ["migrations apply"]),  # it takes the lock itself
         ([], ["migrations plan"]),
         ([MIGRATE], ["lock", "migrations apply-held in 3600 s", "unlock"]),
         (["migrate", CACHE], ["lock", "migrations apply-held", "manage createcachetable", "unlock"]),
@@ -48,7 +48,7 @@ def note(world, action):
         ([CACHE], ["lock", "manage createcachetable", "migrations plan", "unlock"]),
     ],
 )
-def test_steps_run_in_their_order_under_one_lock(tmp_path, steps, done):
+def test_steps_run_in_order_under_one_lock(tmp_path, steps, done):
     commands, world = commands_of(tmp_path, *steps, planned=["shop.0002"])
     found = commands.run()
     assert world.done == done
@@ -56,13 +56,13 @@ def test_steps_run_in_their_order_under_one_lock(tmp_path, steps, done):
     assert found.applied == (["shop.0002"] if any("apply" in action for action in done) else [])
 
 
-def test_a_release_that_is_started_again_only_migrates(tmp_path):
+def test_a_release_that_is_restarted_only_migrates(tmp_path):
     commands, world = commands_of(tmp_path, "migrate", CACHE)
     commands.run(new=False)
     assert world.done == ["migrations apply"]
 
 
-def test_what_one_host_does_is_not_done_by_the_others(tmp_path):
+def test_steps_of_one_host_are_not_run_on_the_others(tmp_path):
     steps = ["migrate", {**CACHE, "once": True}, WARM]
     commands, world = commands_of(tmp_path, *steps, first=False)
     assert commands.planned() == ["command: bin/warm --all"]
@@ -76,7 +76,7 @@ def test_what_one_host_does_is_not_done_by_the_others(tmp_path):
     ("failing", "ran", "applied"),
     [("migrations apply-held", "none", []), ("run bin/warm --all", "migrate, manage createcachetable", ["shop.0002"])],
 )
-def test_a_failure_names_the_step_and_what_had_run(tmp_path, failing, ran, applied):
+def test_a_failure_names_the_step_and_the_completed_ones(tmp_path, failing, ran, applied):
     commands, world = commands_of(tmp_path, "migrate", CACHE, WARM, failing=[failing], planned=["shop.0002"])
     with pytest.raises(StepError) as caught:
         commands.run()
@@ -87,15 +87,15 @@ def test_a_failure_names_the_step_and_what_had_run(tmp_path, failing, ran, appli
     assert world.done[-1] == "unlock"
 
 
-def test_a_secret_among_the_words_is_not_shown(tmp_path):
+def test_a_secret_in_the_arguments_is_not_shown(tmp_path):
     release = make_release(tmp_path, release=[{"run": ["send", SECRET]}], env={"TOKEN": SECRET})
     assert Commands(release, FakeDatabase(None)).planned() == ["command: send ********"]
 
 
-# --- what is part of an id ---
+# --- the id ---
 
 
-def test_ids_are_those_of_before_unless_a_command_is_there(tmp_path):
+def test_only_commands_change_the_id(tmp_path):
     plain = make_release(tmp_path).id
     for same in ({"release": ["migrate"]}, {"migrate": False}, {"release": []}, {"release": [MIGRATE]}):
         assert make_release(tmp_path, **same).id == plain
@@ -106,11 +106,11 @@ def test_ids_are_those_of_before_unless_a_command_is_there(tmp_path):
     assert make_release(tmp_path, release=["migrate", {**CACHE, "once": True}]).id != added
 
 
-def test_migrate_false_is_no_step_and_goes_without_release():
+def test_migrate_false_has_no_step_and_excludes_release():
     assert "migrate is false and release is given; expected one of them" in fault(migrate=False, release=["migrate"])
 
 
-# --- the processes ---
+# --- processes ---
 
 
 def step(kind, *words, timeout=90):
@@ -156,7 +156,7 @@ def test_a_project_without_an_overlay_has_its_own_settings(tmp_path):
     assert "PYTHONPATH" not in given["environment"]
 
 
-# What stands for the program that holds the lock: what it says, and how it goes on.
+# A stand-in for the program that holds the lock: its output, and what it does then.
 HOLDERS = {
     "held": "import time\nprint('held', flush=True)\ntime.sleep(600)",
     "free": "print('free')",
@@ -185,14 +185,14 @@ def locking(tmp_path, monkeypatch, program):
 
 
 @pytest.mark.parametrize("program", ["held", "free"])
-def test_the_lock_is_held_while_the_steps_run_and_not_longer(tmp_path, monkeypatch, program):
+def test_the_lock_is_only_held_while_the_steps_run(tmp_path, monkeypatch, program):
     database, started = locking(tmp_path, monkeypatch, program)
     with database.locked([step("run", "a")]):
         assert program == "free" or started[0].poll() is None
     assert started[0].poll() is not None
 
 
-def test_the_lock_ends_with_a_step_that_fails(tmp_path, monkeypatch):
+def test_the_lock_is_released_after_a_failing_step(tmp_path, monkeypatch):
     database, started = locking(tmp_path, monkeypatch, "held")
     with pytest.raises(StepError, match="it broke"), database.locked([step("run", "a")]):
         raise StepError("shop", "a", "it broke")
@@ -208,7 +208,7 @@ def test_without_the_lock_no_step_runs(tmp_path, monkeypatch):
         pytest.fail("a step ran")
 
 
-def test_a_lock_that_was_lost_is_a_failure(tmp_path, monkeypatch):
+def test_losing_the_lock_is_a_failure(tmp_path, monkeypatch):
     database, started = locking(tmp_path, monkeypatch, "lost")
     with (
         pytest.raises(StepError, match="was lost while the steps ran: the server closed the connection"),
@@ -217,7 +217,7 @@ def test_a_lock_that_was_lost_is_a_failure(tmp_path, monkeypatch):
         started[0].wait(30)
 
 
-def test_what_the_holder_of_the_lock_prints_is_read_in_measure_whatever_it_is(tmp_path, monkeypatch):
+def test_the_output_of_the_lock_holder_is_read_up_to_a_limit(tmp_path, monkeypatch):
     database, _started = locking(tmp_path, monkeypatch, "noisy")
     with pytest.raises(StepError, match="could not be taken: noise") as caught, database.locked([step("run", "a")]):
         pytest.fail("a step ran")
@@ -228,7 +228,7 @@ def test_what_the_holder_of_the_lock_prints_is_read_in_measure_whatever_it_is(tm
 
 
 class Connection:
-    """A connection of Django's. Who looks for an alias finds nothing under another one than its own."""
+    """A fake connection of Django. It is only found under its own alias."""
 
     def __init__(self, vendor, answer=1):
         self.vendor, self.answer, self.said, self.closed = vendor, answer, [], False
@@ -236,7 +236,7 @@ class Connection:
         self.settings_dict = {"OPTIONS": {"pool": True, "sslmode": "require"}}
 
     def copy(self, alias=None):
-        assert alias is None  # what listens for connections looks them up by it
+        assert alias is None  # Listeners for connections look them up by alias.
         return self
 
     def get_connection_params(self):
@@ -245,14 +245,14 @@ class Connection:
     @property
     @contextlib.contextmanager
     def wrap_database_errors(self):
-        """As Django's: what the driver raises becomes an error of Django's own."""
+        """Convert errors of the driver to errors of Django, as Django does."""
         try:
             yield
         except OSError as error:
             raise RuntimeError(f"django.db.utils.OperationalError: {error}") from error
 
     def get_new_connection(self, parameters):
-        assert parameters == {"sslmode": "require"}  # of a pool it might be the only one
+        assert parameters == {"sslmode": "require"}  # it might be the only one of a pool
         if self.refused:
             raise OSError(self.refused)
         return self
@@ -264,7 +264,7 @@ class Connection:
         self.closed = True
 
 
-def test_postgresql_is_waited_for_whatever_limits_it_has():
+def test_waiting_for_postgresqls_lock_ignores_the_connections_timeouts():
     connection = Connection("postgresql")
     with django_migrations.locked(connection, 7) as own:
         assert own is connection
@@ -278,21 +278,21 @@ def test_postgresql_is_waited_for_whatever_limits_it_has():
     assert connection.closed
 
 
-def test_a_server_that_is_not_there_is_told_in_djangos_words():
+def test_an_unreachable_server_is_reported_with_djangos_error():
     connection = Connection("postgresql")
     connection.refused = "Connection refused"
     with (
         pytest.raises(RuntimeError, match=r"django\.db\.utils\.OperationalError: Connection refused"),
         django_migrations.locked(connection),
     ):
-        pytest.fail("it ran without the lock")
+        pytest.fail("the step ran without the lock")
 
 
 @pytest.mark.parametrize("answer", [0, None])
-def test_mysql_that_does_not_give_the_lock_is_a_failure(answer):
+def test_a_lock_that_mysql_does_not_grant_is_a_failure(answer):
     connection = Connection("mysql", answer)
     with pytest.raises(SystemExit, match="for more than 7 s"), django_migrations.locked(connection, 7):
-        pytest.fail("it ran without the lock")
+        pytest.fail("the step ran without the lock")
     assert connection.closed
 
 
@@ -303,7 +303,7 @@ def test_mysql_that_does_not_give_the_lock_is_a_failure(answer):
         ("permission denied", (RuntimeError, "permission denied")),
     ],
 )
-def test_postgresql_that_does_not_give_the_lock_in_time_says_who_has_it(fault, caught):
+def test_a_timeout_of_postgresqls_lock_names_its_holder(fault, caught):
     def execute(statement):
         if "advisory" in statement:
             raise RuntimeError(fault)
@@ -311,7 +311,7 @@ def test_postgresql_that_does_not_give_the_lock_in_time_says_who_has_it(fault, c
     connection = Connection("postgresql")
     connection.cursor = lambda: types.SimpleNamespace(execute=execute)
     with pytest.raises(caught[0], match=caught[1]), django_migrations.locked(connection, 7):
-        pytest.fail("it ran without the lock")
+        pytest.fail("the step ran without the lock")
     assert connection.closed
 
 
@@ -322,22 +322,22 @@ def test_an_sqlite_file_needs_no_lock():
     assert connection.said == []
 
 
-# --- the whole of a deploy ---
+# --- a whole deploy ---
 
 
-def test_the_program_that_holds_the_lock_can_be_read_from_standard_input():
+def test_the_program_that_holds_the_lock_can_be_run_from_standard_input():
     source = database_module.inspect.getsource(django_migrations)
     done = subprocess.run([sys.executable, "-", "hold", "1"], input=source, capture_output=True, text=True, check=False)
-    assert "django" in done.stderr  # as far as it comes without it
+    assert "django" in done.stderr  # as far as it gets without Django
 
 
-def test_a_superuser_that_cannot_be_made_is_told_and_stops_nothing(tmp_path):
+def test_a_failure_to_create_the_superuser_is_reported_and_stops_nothing(tmp_path):
     from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Switch
     from test_release_switch import buildable
 
     release = buildable(tmp_path, make_release(tmp_path))
     world = make_world(tmp_path, failing=["superuser"])
-    for _run in range(2):  # the second finds the release live
+    for _run in range(2):  # In the second run the release is live.
         switch = Switch(release, *world.parts(), "anna@desk")
         switch.deploy()
         assert os.readlink(tmp_path / "sites/shop/current") == f"releases/{release.id}"

@@ -1,4 +1,4 @@
-"""Migrations and the superuser: what the build's Python is given to run, and what is made of its answers."""
+"""Migrations and the superuser: the programs that the build's Python runs, and how their output is used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answering(status, *lines):
 # --- migrations ---
 
 
-def test_migrations_run_with_the_builds_python_as_the_site(tmp_path):
+def test_migrations_run_with_the_builds_python_as_the_sites_user(tmp_path):
     found = {"known": ["shop.0001_initial"], "plan": ["shop.0001_initial"], "left": []}
     database, shell = make(
         tmp_path, answering(0, "Applying shop.0001_initial... OK", "", json.dumps(found)), env={"TOKEN": SECRET}
@@ -56,13 +56,13 @@ def test_migrations_run_with_the_builds_python_as_the_site(tmp_path):
     assert given["stdin"] == inspect.getsource(django_migrations)
 
 
-def test_without_a_virtualenv_it_is_the_systems_python(tmp_path):
+def test_without_a_virtualenv_the_systems_python_is_used(tmp_path):
     database, shell = make(tmp_path, answering(0, "{}"), {**BUILD, "home": ""})
     database.migrations("plan")
     assert shell.given[0]["argv"][4] == "/usr/bin/python3"
 
 
-def test_a_project_without_an_overlay_is_not_asked(tmp_path):
+def test_no_program_runs_for_a_project_without_an_overlay(tmp_path):
     database, shell = make(tmp_path, build={**BUILD, "overlay": False}, superuser=ADMIN)
     assert database.migrations("apply") == {"known": [], "plan": [], "applied": []}
     assert database.make_superuser(check_mode=False) == []
@@ -70,7 +70,7 @@ def test_a_project_without_an_overlay_is_not_asked(tmp_path):
 
 
 class Failing(FakeShell):
-    """A migration that fails: its answer is on the standard output, its reason on the other."""
+    """A failing migration: its result is on the standard output, its reason on the standard error."""
 
     def run(self, *words, **more):
         done = super().run(*words, **more)
@@ -88,7 +88,7 @@ class Failing(FakeShell):
         ('{"plan": []}\n{"plan": ["a.1"], "left": ["a.1"]}\n', "; applied: none; not applied: a.1"),
     ],
 )
-def test_a_migration_that_fails_says_what_was_applied(tmp_path, answer, words):
+def test_a_failing_migration_says_what_was_applied(tmp_path, answer, words):
     said = f"Operations to perform\n{answer}---\nTraceback ...\nValueError: bad data\n"
     shell = Failing(answering(1, said))
     with pytest.raises(StepError) as caught:
@@ -105,7 +105,7 @@ def test_a_migration_that_fails_says_what_was_applied(tmp_path, answer, words):
 
 @AS_ROOT
 @pytest.mark.parametrize(("said", "what"), [("made\n", ["superuser admin"]), ("there\n", [])])
-def test_the_superuser_is_made_once(tmp_path, said, what):
+def test_the_superuser_is_created_once(tmp_path, said, what):
     (tmp_path / "config/shop").mkdir(parents=True)
     record = tmp_path / "config/shop/superusers.json"
     record.write_text('{"other": 1}')
@@ -125,7 +125,7 @@ def test_the_superuser_is_made_once(tmp_path, said, what):
     assert sorted(known) == ["admin", "other"]
     assert known["admin"] > 1764000000
     assert oct(record.stat().st_mode) == "0o100600"
-    # Known to be there, so that a second run starts no Django.
+    # It is recorded, so that a second run does not start Django.
     assert database.make_superuser(check_mode=False) == []
     assert len(shell.done) == 1
 
@@ -154,13 +154,13 @@ def test_a_site_without_a_superuser(tmp_path):
     assert shell.done == []
 
 
-def test_a_superuser_that_cannot_be_made_is_not_known_to_be_there(tmp_path):
+def test_a_superuser_that_cannot_be_created_is_not_recorded(tmp_path):
     database, _shell = make(tmp_path, answering(1, "no such table"), superuser=ADMIN)
     with pytest.raises(StepError, match="superuser failed: no such table"):
         database.make_superuser(check_mode=False)
     assert not (tmp_path / "config/shop/superusers.json").exists()
 
 
-def test_a_stored_release_makes_no_superuser(tmp_path):
+def test_a_stored_release_creates_no_superuser(tmp_path):
     release = dataclasses.replace(make_release(tmp_path, BUILD, superuser=ADMIN), superuser={})
     assert Database(FakeShell(), release).make_superuser(check_mode=False) == []

@@ -1,4 +1,4 @@
-"""One instance of a site: what is asked of systemd, of its socket, of its stats and of the journal."""
+"""One instance of a site: its requests to systemd, to its socket, to its stats and to the journal."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NOW = 1764000000.9
 
 
 def unindented(error):
-    """The lines of an error, without what is in front of all but the first."""
+    """Return the lines of an error without their indentation."""
     first, *others = str(error).split("\n")
     assert not [line for line in others if line and not line.startswith("  ")]
     return [first, *(line[2:] for line in others)]
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A fake clock that only advances during sleep."""
 
     def __init__(self):
         self.passed, self.slept = 0.0, []
@@ -52,7 +52,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def answers(monkeypatch, clock):
-    """What the site answers, one after the other and then the last for ever; and what was asked of whom."""
+    """Let the site give these answers in order, the last one repeatedly; return the requests."""
     found = []
 
     class Site:
@@ -81,7 +81,7 @@ def make(tmp_path, shell=None, probe=False, **keys):
 
 
 @pytest.mark.parametrize(("probe", "unit"), [(False, UNIT), (True, PROBE)])
-def test_what_is_asked_of_systemd(tmp_path, probe, unit):
+def test_commands_for_systemd(tmp_path, probe, unit):
     shell = FakeShell()
     own = make(tmp_path, shell, probe)
     for action, commands in (
@@ -93,7 +93,7 @@ def test_what_is_asked_of_systemd(tmp_path, probe, unit):
             own.retire,
             [f"stop: systemctl stop --no-block {unit}", f"stop: systemctl reset-failed {unit} (may fail)"],
         ),
-        # Asked to stop first, or systemd would start again what is killed.
+        # It is stopped first, otherwise systemd would restart what is killed.
         (
             own.abandon,
             [
@@ -111,11 +111,11 @@ def test_what_is_asked_of_systemd(tmp_path, probe, unit):
 
 
 @pytest.mark.parametrize(("status", "active"), [(0, True), (3, False)])
-def test_whether_it_is_active_is_what_systemd_says(tmp_path, status, active):
+def test_active_state_is_read_from_systemd(tmp_path, status, active):
     assert make(tmp_path, FakeShell({"systemctl is-active": (status, "")})).is_active() is active
 
 
-def test_a_start_that_fails_is_told_with_uwsgis_own_reason(tmp_path, clock):
+def test_a_failing_start_is_reported_with_uwsgis_own_reason(tmp_path, clock):
     shell = FakeShell(
         {
             "systemctl start": (1, "Job failed."),
@@ -131,7 +131,7 @@ def test_a_start_that_fails_is_told_with_uwsgis_own_reason(tmp_path, clock):
     assert f"--since=@1764000000 --unit={UNIT}" in shell.done[-1]
 
 
-def test_a_start_that_takes_too_long_is_told_with_the_sites_own_limit(tmp_path):
+def test_a_start_that_takes_too_long_is_reported_with_the_sites_limit(tmp_path):
     shell = FakeShell({"systemctl start": (1, "")})
     with pytest.raises(StepError, match="did not start: uWSGI logged nothing within 2 s"):
         make(tmp_path, shell).start()
@@ -141,13 +141,13 @@ def test_the_journal_is_read_from_its_end(tmp_path):
     shell = FakeShell({"journalctl": (0, "ValueError: not well\nTraceback\n")})
     assert make(tmp_path, shell).journal(7.9) == "Traceback\nValueError: not well\n"
     assert shell.done == [
-        # What journald has not taken in yet would be missing.
+        # Entries that journald has not written yet would be missing.
         "journal: journalctl --sync (may fail)",
         f"journal: journalctl --no-pager --output=cat --reverse --lines=2000 --since=@7 --unit={UNIT} (may fail)",
     ]
 
 
-def test_what_is_being_stopped_already_does_not_run(tmp_path):
+def test_a_stopping_unit_does_not_count_as_running(tmp_path):
     shown = (
         "  uwsgi-shop@aaaaaaaaaaaa.service loaded active running uWSGI for the site shop\n"
         "● uwsgi-shop@bbbbbbbbbbbb.service loaded failed failed uWSGI for the site shop\n"
@@ -160,7 +160,7 @@ def test_what_is_being_stopped_already_does_not_run(tmp_path):
     assert shell.done == ["units: systemctl list-units --all --plain --no-legend --full uwsgi-shop@*.service"]
 
 
-def test_the_instances_of_a_site(tmp_path):
+def test_the_units_of_a_site(tmp_path):
     shell = FakeShell()
     instances = Instances(shell, make_release(tmp_path))
     assert (instances.of(NEW).unit, instances.probe(NEW).unit) == (UNIT, PROBE)
@@ -168,7 +168,7 @@ def test_the_instances_of_a_site(tmp_path):
     assert shell.done == ["stop: systemctl stop uwsgi-shop-probe@*.service"]
 
 
-# --- health ---
+# --- health check ---
 
 
 @pytest.mark.parametrize(
@@ -184,19 +184,19 @@ def test_the_instances_of_a_site(tmp_path):
         ("nobody there", [], "/healthz as shop.example.com did not answer: nobody there; expected a status below 500"),
     ],
 )
-def test_what_a_good_answer_is(tmp_path, answers, status, wanted, wrong):
+def test_expected_statuses(tmp_path, answers, status, wanted, wrong):
     health = {"path": "/healthz", **({"status": wanted} if wanted else {})}
     answers.statuses = (status,)
     assert visit.visit(make_release(tmp_path, health=health), "/run/x.sock", 1.5).wrong == wrong
     assert answers.asked == [("unix:/run/x.sock", "shop.example.com", "/healthz", 1.5)]
 
 
-def test_a_site_is_asked_under_its_own_name_and_port(tmp_path, answers):
+def test_a_site_is_requested_by_its_own_name_and_port(tmp_path, answers):
     visit.visit(make_release(tmp_path, nginx={"listen": 8080}, domains=["*.example.com"]), "/run/x.sock", 1)
     assert answers.asked[0][1] == "www.example.com:8080"
 
 
-def test_the_health_is_asked_until_it_is_good(tmp_path, clock, answers):
+def test_the_health_check_is_repeated_until_it_passes(tmp_path, clock, answers):
     answers.statuses = ("nothing listens", 503, 200)
     make(tmp_path).wait_until_healthy()
     address = f"unix:{tmp_path}/run/shop/{NEW}.sock"
@@ -204,8 +204,8 @@ def test_the_health_is_asked_until_it_is_good(tmp_path, clock, answers):
     assert clock.slept == pytest.approx([0.1, 0.15])
 
 
-def test_the_longer_it_is_not_well_the_less_often_it_is_asked(tmp_path, clock, answers):
-    """Each wrong answer may write a traceback of hundreds of lines."""
+def test_a_failing_health_check_is_repeated_less_and_less_often(tmp_path, clock, answers):
+    """Each failed request may log a traceback of hundreds of lines."""
     answers.statuses = (500,)
     with pytest.raises(StepError):
         make(tmp_path, health={"path": "/healthz", "timeout": 60}).wait_until_healthy()
@@ -214,7 +214,7 @@ def test_the_longer_it_is_not_well_the_less_often_it_is_asked(tmp_path, clock, a
     assert 60 < len(answers.asked) < 70
 
 
-def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, answers):
+def test_a_health_check_that_never_passes_ends_in_time(tmp_path, clock, answers):
     answers.statuses = (503,)
     shell = FakeShell({"journalctl": (0, "warming up\n")})
     with pytest.raises(StepError) as caught:
@@ -225,15 +225,15 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
         "  warming up"
     )
     assert 2 < clock.passed < 2.3
-    # The last question gets a moment, too.
+    # The last request gets a short timeout, too.
     assert min(asked[3] for asked in answers.asked) == 0.1
-    # Whoever reads it wants to see what came just before.
+    # Readers want to see the lines just before.
     [journal] = [command for command in shell.done if "journalctl --no-pager" in command]
     assert "--since=@1763999995" in journal
 
 
-def test_a_question_that_is_cut_short_does_not_hide_what_was_wrong(tmp_path, clock, answers):
-    """Under load the last one, which has a tenth of a second, gets no answer at all."""
+def test_a_request_that_is_cut_short_does_not_hide_the_previous_error(tmp_path, clock, answers):
+    """Under load the last request, which has a tenth of a second, gets no answer."""
     answers.statuses = (*[503] * 15, "no complete answer within 0.1 s")
     with pytest.raises(StepError, match=r"answered 503; expected a status below 500 within 2 s$"):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
@@ -252,7 +252,7 @@ def test_an_answer_that_takes_longer_than_the_timeout(tmp_path, clock, answers):
     )
 
 
-def test_a_release_that_ended_is_not_waited_for(tmp_path, clock, answers):
+def test_a_release_that_has_ended_is_not_waited_for(tmp_path, clock, answers):
     answers.statuses = ("nothing listens",)
     traceback = "GAME OVER\nValueError: bad\nTraceback (most recent call last):\n"
     shell = FakeShell({"systemctl is-active": (3, ""), "journalctl": (0, traceback)})
@@ -285,7 +285,7 @@ def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock,
 
 @pytest.mark.parametrize(("seconds", "asked"), [(0.3, 5), (1.5, 2), (3, 1)])
 def test_on_a_busy_host_it_is_watched_for_five_answers(tmp_path, clock, answers, monkeypatch, seconds, asked):
-    """There a quarter of a second is time for one. Slow answers are not waited for any longer than two seconds."""
+    """In a quarter of a second there is time for one. Slow answers are watched for at most two seconds."""
 
     def request(*arguments):
         clock.sleep(seconds)
@@ -300,14 +300,14 @@ def test_on_a_busy_host_it_is_watched_for_five_answers(tmp_path, clock, answers,
     ("statuses", "told", "active", "wrong"),
     [
         ([200], {"workers": []}, 0, ""),
-        # No stats, as `uwsgi.options` may have it.
+        # No stats: possible with `uwsgi.options`.
         ([200], None, 0, ""),
         ([200], None, 3, "its master process is gone; uWSGI ended"),
         ([503], {"workers": []}, 0, "/healthz as shop.example.com answered 503; expected a status below 500"),
     ],
-    ids=["well", "no stats", "no master", "wrong answer"],
+    ids=["healthy", "no stats", "no master", "wrong answer"],
 )
-def test_it_is_asked_once_more_before_nginx_goes_to_it(tmp_path, answers, monkeypatch, statuses, told, active, wrong):
+def test_it_is_requested_once_more_before_nginx_uses_it(tmp_path, answers, monkeypatch, statuses, told, active, wrong):
     def stats(address, timeout):
         assert address == f"unix:{tmp_path}/run/shop/{NEW}.stats"
         if told is None:
@@ -330,7 +330,7 @@ def test_it_is_asked_once_more_before_nginx_goes_to_it(tmp_path, answers, monkey
 
 
 class Stats:
-    """A stats socket; `states` are what its two workers do, one answer after the other."""
+    """A stats socket; `states` are those of its two workers, one answer after the other."""
 
     def __init__(self, sockets, *states):
         self.sockets, self.states, self.asked = sockets, list(states), []
@@ -351,7 +351,7 @@ class Stats:
     ("others", "states", "asked"),
     [
         ([], ["busy", "busy", "idle"], 3),
-        # It shares its ports: those who wait there are the new release's.
+        # It shares its ports: requests that wait there belong to the new release.
         (["127.0.0.1:8001"], ["busy", "busy", "idle"], 1),
         ([], ["busy", protocol.ProtocolError("x", "nobody there"), "busy"], 2),
         ([], ["busy", b"{", "busy"], 2),
@@ -362,8 +362,8 @@ class Stats:
         ([], ["busy", b"{}", "busy"], 2),
     ],
     ids=[
-        *("its own socket alone", "shared ports", "it is gone", "no JSON", "deep", "a list", "other types", "digits"),
-        "nothing in it",
+        *("its own socket", "shared ports", "gone", "not JSON", "deep", "a list", "other types", "digits"),
+        "empty",
     ],
 )
 def test_draining_waits_for_idle_workers(tmp_path, monkeypatch, clock, others, states, asked):
@@ -394,7 +394,7 @@ REQUEST = "[pid: 7|app: 0|req: 1/1] 127.0.0.1 () {12 vars} GET / => generated 9 
 
 
 def backwards(*lines):
-    """As journalctl --reverse prints them."""
+    """Return the lines as journalctl --reverse prints them."""
     return "".join(f"{line}\n" for line in reversed(lines))
 
 
@@ -410,7 +410,7 @@ def test_an_unhealthy_release_shows_the_projects_traceback_and_not_its_start(tmp
     assert rest == [MARK, *RAISED]
 
 
-def test_a_traceback_is_shown_to_its_end_however_long_it_is(tmp_path, clock, answers):
+def test_a_traceback_is_shown_completely_whatever_its_length(tmp_path, clock, answers):
     answers.statuses = (500,)
     frames = [
         line
@@ -434,7 +434,7 @@ def test_a_start_that_raises_shows_the_traceback(tmp_path, clock):
     assert unindented(caught.value)[1:] == list(RAISED)
 
 
-# --- the answers to visitors ---
+# --- answers to visitors ---
 
 
 def visited(tmp_path, shell=None, **keys):
@@ -442,7 +442,7 @@ def visited(tmp_path, shell=None, **keys):
 
 
 class Before:
-    """What is known of the release that was live."""
+    """The answers of the release that was live."""
 
     def __init__(self, asked=True, share=0.1):
         self.said = asked, share
@@ -453,7 +453,7 @@ class Before:
 
 @pytest.fixture
 def watched(monkeypatch, clock):
-    """What the new release answers, and what it was watched for."""
+    """Return the answers of the new release, and how long it was watched."""
     found = {"answers": Counted(9, 7), "asked": []}
 
     def watch(seconds, count, share):
@@ -469,7 +469,7 @@ def watched(monkeypatch, clock):
     ("nginx", "without"),
     [({}, ["/static/", "/media/"]), ({"static": {"url": "/s/", "path": "/srv/s"}, "media": None}, ["/s/"])],
 )
-def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
+def test_answers_of_the_live_release_are_read_from_its_log_and_its_uwsgi(
     tmp_path, monkeypatch, watched, nginx, without
 ):
     made = []
@@ -482,12 +482,12 @@ def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
     assert (log, skipped) == ("/var/log/nginx/shop.access.log", without)
 
 
-def test_a_live_release_whose_uwsgi_does_not_tell_is_nothing_to_compare_with(tmp_path, monkeypatch, watched):
+def test_a_live_release_without_numbers_cannot_be_compared(tmp_path, monkeypatch, watched):
     monkeypatch.setattr(protocol, "stats", lambda address: b"")
     assert visited(tmp_path).answers_of("b" * 12) is None
 
 
-def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
+def test_worse_answers_are_reported_with_both_shares_and_the_traceback(tmp_path, watched):
     shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
     with pytest.raises(StepError) as caught:
         visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Before())
@@ -501,7 +501,7 @@ def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_
     assert watched["asked"] == [(7, 0.1)]
 
 
-def test_good_answers_need_no_word(tmp_path, watched):
+def test_good_answers_are_not_reported(tmp_path, watched):
     watched["answers"] = None
     assert visited(tmp_path).watch("b" * 12, Before()) == ""
     assert watched["asked"] == [(5, 0.1)]
@@ -513,7 +513,7 @@ def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
 
 
 @pytest.mark.parametrize("options", [{"log-5xx": None}, {"log-format": "%(addr)"}])
-def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path, watched, options):
+def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_which_is_reported(tmp_path, watched, options):
     assert (
         visited(tmp_path, uwsgi={"options": options})
         .watch("b" * 12, Before())
@@ -522,7 +522,7 @@ def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path,
     assert watched["asked"] == []
 
 
-def test_a_uwsgi_without_numbers_is_not_watched_and_that_is_said(tmp_path, watched, monkeypatch):
+def test_a_uwsgi_without_numbers_is_not_watched_which_is_reported(tmp_path, watched, monkeypatch):
     own = visited(tmp_path)
     said = "its traffic is not watched: no numbers from the uWSGI of release "
     assert own.watch("b" * 12, None) == said + "b" * 12

@@ -1,4 +1,4 @@
-"""The modules uwsgi_release and uwsgi_rollback: arguments, what they hand on, and what they return."""
+"""The modules uwsgi_release and uwsgi_rollback: arguments, what they pass on, and what they return."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from releases import SECRET, make_layout, make_site, put_0_1, put_links
 
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
-# What the action plugins add; nobody types them.
+# Arguments that the action plugins add; users do not set them.
 INTERNAL = {
     "secrets",
     "who",
@@ -50,7 +50,7 @@ def test_documented_arguments_are_those_of_the_spec(module):
 
 @pytest.fixture
 def locks(monkeypatch):
-    """The sites whose locks are held, and were."""
+    """The sites whose locks are held now, and those whose locks were held."""
     held, seen = [], []
 
     @contextlib.contextmanager
@@ -71,7 +71,7 @@ def call(module, capsys, **arguments):
 
 
 class Switches:
-    """Stands for `Switch`: notes what it is made with, and what is asked of it under which lock."""
+    """A fake of `Switch` that records its arguments and its calls, with the locks held."""
 
     def __init__(self, locks, answers):
         self.locks, self.answers, self.made, self.done = locks, answers, [], []
@@ -113,7 +113,7 @@ SITES = [site("shop"), site("blog"), site("gone", "absent")]
     ("sites", "name", "found"),
     [(SITES, "blog", "blog"), ([site("gone", "absent"), site("shop")], "", "shop"), ([site("shop")], "shop", "shop")],
 )
-def test_the_site_is_picked_by_its_name_or_is_the_only_one(sites, name, found):
+def test_the_site_is_selected_by_name_or_is_the_only_one(sites, name, found):
     assert uwsgi_rollback.pick(sites, name) == site(found)
 
 
@@ -127,18 +127,18 @@ def test_the_site_is_picked_by_its_name_or_is_the_only_one(sites, name, found):
         ([site("gone", "absent")], "", "there is no site ''; known are "),
     ],
 )
-def test_a_site_that_cannot_be_picked_is_told(capsys, sites, name, words):
+def test_an_unknown_site_is_reported(capsys, sites, name, words):
     assert call(uwsgi_rollback, capsys, sites=sites, site=name)["msg"] == words
 
 
 @pytest.mark.parametrize("to", ["no id", "../x", "ABCDEF"])
-def test_what_is_no_id_is_refused(tmp_path, capsys, to):
+def test_an_invalid_release_id_is_refused(tmp_path, capsys, to):
     result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=to)
     assert result["msg"] == f"to is {to!r}; expected the ID of a release, or nothing for the previous one"
 
 
-@pytest.mark.parametrize("named", [True, False], ids=["by its id", "the previous one"])
-def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, named):
+@pytest.mark.parametrize("named", [True, False], ids=["by id", "previous"])
+def test_the_result_of_a_rollback(tmp_path, capsys, monkeypatch, locks, named):
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, OLD, record["id"])
     change = Change([f"rollback to {record['id']}"], record["id"], OLD, [], "before", "after")
@@ -169,7 +169,7 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
     assert result["releases"]["shop"]["source"] == shown_source(record["manifest"]["source"])
 
 
-def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, monkeypatch, locks):
+def test_a_rollback_without_changes_and_a_failing_one(tmp_path, capsys, monkeypatch, locks):
     record = put_0_1(tmp_path, "unix")
     nothing = Change([], record["id"], OLD, [], "same", "same")
     switches = Switches(locks, [nothing, StepError("shop", "health", "it is ill")])
@@ -185,7 +185,7 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not on this host")
 
 
-def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_path, capsys, monkeypatch, locks):
+def test_a_rollback_that_does_not_answer_through_nginx_is_done_and_fails(tmp_path, capsys, monkeypatch, locks):
     record = put_0_1(tmp_path, "unix")
     switches = Switches(locks, [Change(["rollback"], record["id"], OLD, [], "before", "after")])
     switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
@@ -201,7 +201,7 @@ def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_
 
 @pytest.fixture
 def host(monkeypatch, locks):
-    """A host whose accounts are there; `made` is what has to be made of them first."""
+    """A host whose accounts exist; `made` are the changes to them."""
     host = types.SimpleNamespace(made=[], done=[], niced=[])
 
     def ensure(layout, user, managed, group, shell, check_mode, _shared, builds):
@@ -248,7 +248,7 @@ def release_shop(tmp_path, capsys, site=None, **arguments):
     )
 
 
-def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, host):
+def test_the_result_of_a_release(tmp_path, capsys, monkeypatch, locks, host):
     host.made = ["the user"]
     change = Change([f"release {NEW}", "superuser admin"], NEW, OLD, ["shop.0001", "shop.0002"], "before", "after")
     switches = Switches(locks, [change])
@@ -288,7 +288,7 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
 @pytest.mark.parametrize(
     ("given", "settings"), [({"every": 300, "metrics": ""}, {"every": 300, "metrics": ""}), (False, None)]
 )
-def test_the_timer_is_as_it_is_wanted_once_the_sites_are(tmp_path, capsys, monkeypatch, locks, host, given, settings):
+def test_the_timer_is_set_up_after_the_sites(tmp_path, capsys, monkeypatch, locks, host, given, settings):
     asked = []
 
     def converge(*given):
@@ -304,7 +304,7 @@ def test_the_timer_is_as_it_is_wanted_once_the_sites_are(tmp_path, capsys, monke
     assert {"before": "", "after": "x"} in result["diff"]
 
 
-def test_a_timer_that_does_not_start_fails_after_the_sites(tmp_path, capsys, monkeypatch, locks, host):
+def test_a_timer_that_does_not_start_fails_the_run_after_the_sites(tmp_path, capsys, monkeypatch, locks, host):
     outcome = uwsgi_release.doctor_timer.Outcome(fault="the doctor's timer: it is masked")
     monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", lambda *_given: outcome)
     switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
@@ -315,8 +315,8 @@ def test_a_timer_that_does_not_start_fails_after_the_sites(tmp_path, capsys, mon
     assert result["sites_after"]["faulty"] == []
 
 
-def test_without_the_parameter_the_timer_stays_as_it_is(tmp_path, capsys, monkeypatch, locks, host):
-    monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", lambda *_given: pytest.fail("it was touched"))
+def test_without_the_parameter_the_timer_is_not_changed(tmp_path, capsys, monkeypatch, locks, host):
+    monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", lambda *_given: pytest.fail("the timer was changed"))
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "", "")]))
     assert "timer" not in release_shop(tmp_path, capsys)
 
@@ -332,7 +332,7 @@ def bin_folder(memory_folder):
     return memory_folder / "usr/bin"
 
 
-def test_the_command_comes_with_the_first_site_and_is_asked_for_before_anything_is_done(
+def test_the_command_is_installed_with_the_first_site_and_requested_before_any_change(
     tmp_path, capsys, monkeypatch, locks, host, bin_folder
 ):
     unchanged = Change([], NEW, OLD, [], "same", "same")
@@ -349,7 +349,7 @@ def test_the_command_comes_with_the_first_site_and_is_asked_for_before_anything_
     assert (again["changed"], "command" in again) == (False, False)
 
 
-def test_the_version_is_noted_with_the_first_site_and_forgotten_with_the_last(
+def test_the_version_is_recorded_with_the_first_site_and_removed_with_the_last(
     tmp_path, capsys, monkeypatch, locks, host, memory_folder
 ):
     unchanged = Change([], NEW, OLD, [], "same", "same")
@@ -372,7 +372,7 @@ def test_the_version_is_noted_with_the_first_site_and_forgotten_with_the_last(
         assert (path.read_text() if path.exists() else "") == text
 
 
-def test_a_file_of_somebody_else_in_its_place_is_a_note(tmp_path, capsys, monkeypatch, locks, host, bin_folder):
+def test_a_foreign_file_in_its_place_is_a_note(tmp_path, capsys, monkeypatch, locks, host, bin_folder):
     (bin_folder / "pyweb").write_text("mine\n")
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
     result = release_shop(tmp_path, capsys, command_sources=SOURCES)
@@ -385,8 +385,8 @@ def test_a_file_of_somebody_else_in_its_place_is_a_note(tmp_path, capsys, monkey
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("left", [[], ["other"], ["shop"]])
-def test_the_command_goes_with_the_last_site(tmp_path, capsys, monkeypatch, locks, host, bin_folder, left, check_mode):
-    """In check mode the units of the site itself are still there."""
+def test_the_last_site_removes_the_command(tmp_path, capsys, monkeypatch, locks, host, bin_folder, left, check_mode):
+    """In check mode the units of the site itself still exist."""
     (bin_folder / "pyweb").write_bytes(COMMAND)
     monkeypatch.setattr(uwsgi_release.found, "of_units", lambda: iter(left))
     gone = {"state": "absent"}
@@ -397,7 +397,7 @@ def test_the_command_goes_with_the_last_site(tmp_path, capsys, monkeypatch, lock
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_what_the_doctor_has_to_know_is_written_down_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
+def test_the_doctors_request_is_written_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
     layout = make_layout(tmp_path)
     os.makedirs(layout.config)
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")] * 2))
@@ -412,8 +412,8 @@ def test_what_the_doctor_has_to_know_is_written_down_once(tmp_path, capsys, monk
 
 
 @pytest.mark.parametrize("last_check", [True, False])
-def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, monkeypatch, locks, host, last_check):
-    """With the role nginx in the play, that role asks: what nginx serves until then may be about to change."""
+def test_a_site_that_does_not_answer_through_nginx_fails(tmp_path, capsys, monkeypatch, locks, host, last_check):
+    """If the play has the role nginx, that role does this check, because it may change what nginx serves."""
     switches = Switches(locks, [Change([], NEW, OLD, [], "same", "same")])
     switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
     monkeypatch.setattr(uwsgi_release, "Switch", switches)
@@ -427,7 +427,7 @@ def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, 
 @pytest.mark.parametrize(
     ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": False}, ["send ********"])]
 )
-def test_check_mode_lists_commands_before_there_is_a_build(tmp_path, capsys, locks, host, first, ran):
+def test_check_mode_lists_commands_before_the_first_build(tmp_path, capsys, locks, host, first, ran):
     steps = ["migrate", {"manage": "reindex", "once": True}, {"run": ["send", SECRET]}]
     site, secrets = make_site(tmp_path, release=steps, env={"TOKEN": SECRET})
     given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first": first}
@@ -437,7 +437,7 @@ def test_check_mode_lists_commands_before_there_is_a_build(tmp_path, capsys, loc
     assert [found["after"] for found in result["diff"]] == ["".join(f"command: {words}\n" for words in ran)]
 
 
-def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, locks, host):
+def test_a_second_run_reports_no_change(tmp_path, capsys, monkeypatch, locks, host):
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
     result = release_shop(tmp_path, capsys)
     assert (result["changed"], result["made"], result["diff"]) == (False, [], [])
@@ -445,7 +445,7 @@ def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, l
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_how_many_processes_the_host_decided_on_is_told_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
+def test_the_chosen_number_of_processes_is_reported_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
     shop, _secrets = make_site(tmp_path)
     os.makedirs(shop["paths"]["config"])
     monkeypatch.setattr(uwsgi_release.sizing.os, "sched_getaffinity", lambda _pid: {0, 1, 2})
@@ -463,7 +463,7 @@ def test_how_many_processes_the_host_decided_on_is_told_once(tmp_path, capsys, m
 
 
 @pytest.mark.parametrize("why", ["the user is missing", "the build is predicted"])
-def test_check_mode_predicts_a_release_that_it_cannot_ask(tmp_path, capsys, monkeypatch, locks, host, why):
+def test_check_mode_predicts_a_release_without_user_or_build(tmp_path, capsys, monkeypatch, locks, host, why):
     host.made = ["the user"] if why == "the user is missing" else []
     build = {**goldens.BUILD, **({"predicted": True} if why == "the build is predicted" else {})}
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, []))
@@ -473,21 +473,21 @@ def test_check_mode_predicts_a_release_that_it_cannot_ask(tmp_path, capsys, monk
     assert host.done == [("ensure shop", "web:www", True, ["shop"])]
 
 
-def test_check_mode_asks_where_user_and_build_are_there(tmp_path, capsys, monkeypatch, locks, host):
+def test_check_mode_checks_a_release_with_user_and_build(tmp_path, capsys, monkeypatch, locks, host):
     switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
     monkeypatch.setattr(uwsgi_release, "Switch", switches)
     assert release_shop(tmp_path, capsys, _ansible_check_mode=True)["made"] == [f"shop: release {NEW}"]
     assert [check_mode for _release, _who, check_mode in switches.made] == [True]
 
 
-def test_a_site_without_a_build_is_released_as_found(tmp_path, capsys, monkeypatch, locks, host):
-    """Here it cannot be: its code is to be made, and nobody made it."""
+def test_a_site_without_a_build_is_treated_as_code_in_place(tmp_path, capsys, monkeypatch, locks, host):
+    """Here this is an error: its code has to be built, and no build was made."""
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, []))
     result = release_shop(tmp_path, capsys, builds={})
     assert result["msg"].startswith("site 'shop': build failed: no build was made and source is startproject")
 
 
-def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, monkeypatch, locks, host):
+def test_a_failed_site_does_not_stop_the_others(tmp_path, capsys, monkeypatch, locks, host):
     shop, secrets = make_site(tmp_path, uwsgi={"processes": 3})
     blog = {**shop, "name": "blog"}
     change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
@@ -512,7 +512,7 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     assert locks.seen == ["shop", "blog", "wiki"]
 
 
-def test_a_site_whose_build_failed_is_left_alone(tmp_path, capsys, monkeypatch, locks, host):
+def test_a_site_whose_build_failed_is_skipped(tmp_path, capsys, monkeypatch, locks, host):
     shop, secrets = make_site(tmp_path, uwsgi={"processes": 3})
     change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [change]))
@@ -528,8 +528,8 @@ def test_a_site_whose_build_failed_is_left_alone(tmp_path, capsys, monkeypatch, 
     assert locks.seen == ["blog"]
 
 
-def test_a_build_of_which_only_the_id_came_is_read_from_the_host(tmp_path, capsys, monkeypatch, locks, host):
-    """As after a build of another site that failed: its manifest is not told below that fault."""
+def test_a_build_of_which_only_the_id_is_known_is_read_from_the_host(tmp_path, capsys, monkeypatch, locks, host):
+    """This happens after another site's build has failed: the result then only has ids."""
     site, _secrets = make_site(tmp_path)
     layout = Layout.of(site)
     os.makedirs(layout.build(goldens.BUILD["id"]), exist_ok=True)
@@ -542,7 +542,7 @@ def test_a_build_of_which_only_the_id_came_is_read_from_the_host(tmp_path, capsy
     assert release.manifest == goldens.BUILD
 
 
-def test_what_nobody_foresaw_is_its_sites_fault_and_shows_no_secret(tmp_path, capsys, monkeypatch, locks, host):
+def test_an_unexpected_error_is_a_fault_of_its_site_and_shows_no_secret(tmp_path, capsys, monkeypatch, locks, host):
     shop, secrets = make_site(tmp_path, env={"TOKEN": "horse-battery"}, uwsgi={"processes": 3})
     change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [KeyError("horse-battery"), change]))
@@ -561,7 +561,7 @@ def test_what_nobody_foresaw_is_its_sites_fault_and_shows_no_secret(tmp_path, ca
     assert list(result["sites_after"]["releases"]) == ["blog"], result["msg"]
 
 
-def test_what_is_live_after_a_failure_is_returned(tmp_path, capsys, monkeypatch, locks, host):
+def test_the_live_release_after_a_failure_is_returned(tmp_path, capsys, monkeypatch, locks, host):
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, record["id"], OLD)
     error = StepError("shop", "health", "it is ill")
@@ -572,7 +572,7 @@ def test_what_is_live_after_a_failure_is_returned(tmp_path, capsys, monkeypatch,
     assert (live["switched"], live["migrations"], live["subject"]) == (False, ["shop.0002"], "")
 
 
-def test_a_failure_after_the_switch_is_told(tmp_path, capsys, monkeypatch, locks, host):
+def test_a_failure_after_the_switch_is_reported(tmp_path, capsys, monkeypatch, locks, host):
     class AfterTheSwitch(Switches):
         def deploy(self):
             put_links(tmp_path, NEW, OLD)
@@ -584,7 +584,7 @@ def test_a_failure_after_the_switch_is_told(tmp_path, capsys, monkeypatch, locks
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_an_absent_site_is_withdrawn(tmp_path, capsys, locks, host, check_mode):
+def test_an_absent_site_is_removed(tmp_path, capsys, locks, host, check_mode):
     gone = {**make_site(tmp_path)[0], "name": "gone", "state": "absent"}
     result = call(uwsgi_release, capsys, sites=[gone], _ansible_check_mode=check_mode)
     assert result["made"] == ["gone: removed /opt/sites/gone", "gone: removed its account"]

@@ -1,6 +1,6 @@
-"""A rollback: what is done, in which order, what is refused, and what is left when a step fails.
+"""A rollback: its steps and their order, what is refused, and what is left when a step fails.
 
-The releases are those that version 0.1 made. Systemd and the database are fakes; files and links are real.
+The releases were made by version 0.1. systemd and the database are fakes; files and links are real.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def roll_back(world, release, ignore_migrations=False, check_mode=False):
 
 @pytest.fixture(params=["unix", "tcp"])
 def rolled(tmp_path, request):
-    """A release of 0.1 that was before, and a later one that is live: its migrations are one more."""
+    """An earlier release of 0.1, and a later one that is live and has one more migration."""
     record = put_0_1(tmp_path, request.param)
     live = json.loads(json.dumps(record))
     live.update(id=LIVE, made=1764000100, migrations=["shop.0001_initial", "shop.0002_more"])
@@ -74,7 +74,7 @@ def test_a_release_of_0_1_is_live_again_with_its_own_units(tmp_path, rolled):
 
 
 @pytest.mark.parametrize("missing", ["group", "paths"])
-def test_a_rollback_needs_nothing_that_only_a_template_reads(tmp_path, rolled, missing):
+def test_a_rollback_does_not_need_keys_that_only_templates_read(tmp_path, rolled, missing):
     path = tmp_path / "sites/shop/releases" / rolled[0].id / "release.json"
     record = json.loads(path.read_text())
     del record["site"][missing]
@@ -95,7 +95,7 @@ def test_a_rollback_in_check_mode_changes_nothing(tmp_path, rolled):
     assert links(tmp_path) == (f"releases/{LIVE}", f"releases/{release.id}")
 
 
-def test_a_rollback_to_what_is_live_changes_nothing(tmp_path, rolled):
+def test_a_rollback_to_the_live_release_changes_nothing(tmp_path, rolled):
     world = make_world(tmp_path, running=[LIVE])
     change = roll_back(world, stored(make_layout(tmp_path), LIVE))
     assert change == ([], LIVE, rolled[0].id, [], "[uwsgi]\n# live\n", "[uwsgi]\n# live\n")
@@ -103,7 +103,7 @@ def test_a_rollback_to_what_is_live_changes_nothing(tmp_path, rolled):
 
 
 @pytest.mark.parametrize("step", ["health", "settle live"])
-def test_a_rollback_that_fails_leaves_the_live_release(tmp_path, rolled, step):
+def test_a_rollback_that_fails_keeps_the_live_release(tmp_path, rolled, step):
     release, _folder = rolled
     own = release.id
     failing = f"settle {own} live" if step == "settle live" else f"health {own}"
@@ -122,11 +122,11 @@ def test_a_rollback_that_fails_leaves_the_live_release(tmp_path, rolled, step):
         (["shop.0001_initial"], False, False),
         (["shop.0001_initial", "shop.0002_more"], False, True),
         (["shop.0001_initial", "shop.0002_more"], True, False),
-        # Somebody else's, in the same database.
+        # Of another application in the same database.
         (["shop.0001_initial", "blog.0001_initial"], False, False),
     ],
 )
-def test_a_rollback_behind_the_database_is_refused(tmp_path, rolled, applied, ignore, refused):
+def test_a_rollback_behind_the_applied_migrations_is_refused(tmp_path, rolled, applied, ignore, refused):
     release, _folder = rolled
     world = make_world(tmp_path, running=[LIVE], applied=applied)
     if not refused:
@@ -143,7 +143,7 @@ def test_a_rollback_behind_the_database_is_refused(tmp_path, rolled, applied, ig
     assert world.shelf.current == LIVE
 
 
-def test_a_rollback_between_equal_migrations_does_not_ask_the_database(tmp_path, rolled):
+def test_a_rollback_between_equal_migrations_does_not_query_the_database(tmp_path, rolled):
     release, folder = rolled
     live = json.loads((folder / "release.json").read_text())
     (folder / "release.json").write_text(json.dumps({**live, "migrations": ["shop.0001_initial"]}))
@@ -171,7 +171,7 @@ def test_a_rollback_to_other_ports_is_refused(tmp_path, rolled):
 
 
 def test_a_rollback_from_a_release_without_a_record_is_not_refused(tmp_path, rolled):
-    """A killed run may have left the live release so."""
+    """A killed run may have left the live release in this state."""
     release, folder = rolled
     (folder / "release.json").unlink()
     world = make_world(tmp_path)
@@ -179,7 +179,7 @@ def test_a_rollback_from_a_release_without_a_record_is_not_refused(tmp_path, rol
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_rollback_to_code_that_is_no_more_is_refused(tmp_path, edited):
+def test_a_rollback_to_code_that_no_longer_exists_is_refused(tmp_path, edited):
     put_releases(tmp_path, (LIVE, 2))
     put_links(tmp_path, LIVE)
     place = tmp_path / "place"

@@ -1,4 +1,4 @@
-"""What a site keeps on a host: files of a release, links, what is pruned and what stays, scripts; and its removal."""
+"""Files of a site on a host: those of a release, links, pruning, scripts; and its removal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def named(release, release_id):
 
 @pytest.fixture
 def ready(tmp_path):
-    """A shelf, and a release whose build is there and whose user is here."""
+    """Return a shelf, and a release whose build and user exist."""
     (tmp_path / "sites/shop/releases").mkdir(parents=True)
     (tmp_path / "config/shop").mkdir(parents=True)
     (tmp_path / "build/venv/bin").mkdir(parents=True)
@@ -77,7 +77,7 @@ def test_a_release_is_a_directory_of_links(tmp_path, ready):
     assert oct((tmp_path / "sites/shop/releases" / release.id).stat().st_mode) == "0o40755"
 
 
-def test_the_environment_is_for_root_alone_and_says_where_home_is(tmp_path, ready):
+def test_the_environment_is_readable_for_root_only_and_contains_home(tmp_path, ready):
     shelf, release = ready
     shelf.prepare(dataclasses.replace(release, user="daemon"))
     path = tmp_path / f"config/shop/{release.id}.env"
@@ -86,13 +86,13 @@ def test_the_environment_is_for_root_alone_and_says_where_home_is(tmp_path, read
     assert f'HOME="{tmp_path}/' in path.read_text()
 
 
-def test_a_project_as_found_has_no_overlay_and_no_virtualenv(tmp_path, ready):
+def test_a_project_in_place_has_no_overlay_and_no_virtualenv(tmp_path, ready):
     shelf, release = ready
     shelf.prepare(dataclasses.replace(release, manifest={**release.manifest, "overlay": False, "home": ""}))
     assert sorted(found(tmp_path / "sites/shop/releases" / release.id)) == ["src", "uwsgi", "uwsgi.ini", "uwsgi.sock"]
 
 
-def test_what_an_earlier_run_left_is_replaced_file_by_file(tmp_path, ready):
+def test_files_left_by_an_earlier_run_are_replaced(tmp_path, ready):
     shelf, release = ready
     folder = tmp_path / "sites/shop/releases" / release.id
     folder.mkdir()
@@ -122,7 +122,7 @@ def test_a_build_without_uwsgi_is_refused(tmp_path, ready, mode):
     )
 
 
-def test_a_release_is_complete_with_its_record_and_its_own_ini(tmp_path, ready):
+def test_a_complete_release_has_its_record_and_its_own_ini(tmp_path, ready):
     shelf, release = ready
     assert not shelf.has(release.id)
     shelf.prepare(release)
@@ -133,7 +133,7 @@ def test_a_release_is_complete_with_its_record_and_its_own_ini(tmp_path, ready):
     assert not shelf.complete(dataclasses.replace(release, ini="another"))
 
 
-def test_a_record_is_written_as_json_for_people(tmp_path, ready):
+def test_a_record_is_written_as_readable_json(tmp_path, ready):
     shelf, release = ready
     shelf.prepare(release)
     shelf.record(release, ["shop.0001_initial"])
@@ -161,7 +161,7 @@ def links(tmp_path):
     return {name: os.readlink(folder / name) for name in ("current", "previous") if (folder / name).is_symlink()}
 
 
-def test_what_was_live_is_previous_after_a_switch(tmp_path):
+def test_the_live_release_becomes_previous_at_a_switch(tmp_path):
     shelf, _release = make(tmp_path)
     put_releases(tmp_path, ("a", 1), ("b", 2))
     shelf.switch("a")
@@ -173,7 +173,7 @@ def test_what_was_live_is_previous_after_a_switch(tmp_path):
     assert (shelf.current, shelf.previous) == ("b", "a")
 
 
-def test_previous_never_names_what_is_not_there(tmp_path):
+def test_previous_never_points_to_a_missing_release(tmp_path):
     shelf, _release = make(tmp_path)
     put_releases(tmp_path, ("b", 2))
     put_links(tmp_path, "gone", "b")
@@ -181,8 +181,8 @@ def test_previous_never_names_what_is_not_there(tmp_path):
     assert links(tmp_path) == {"current": "releases/b", "previous": "releases/b"}
 
 
-@pytest.mark.parametrize("before", ["", "a"], ids=["a first release", "a later one"])
-def test_links_are_put_back_to_what_they_were(tmp_path, before):
+@pytest.mark.parametrize("before", ["", "a"], ids=["first release", "later release"])
+def test_links_are_restored(tmp_path, before):
     shelf, _release = make(tmp_path)
     put_releases(tmp_path, ("a", 1), ("new", 2))
     put_links(tmp_path, before)
@@ -197,39 +197,39 @@ def test_links_are_put_back_to_what_they_were(tmp_path, before):
     assert links(tmp_path) == ({"current": f"releases/{before}"} if before else {})
 
 
-# --- what is kept ---
+# --- pruning ---
 
 
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [(1, {"new", "old"}), (2, {"new", "old"}), (3, {"new", "old", "d"}), (4, {"new", "old", "d", "c"}), (9, None)],
 )
-def test_what_is_kept(tmp_path, keep, kept):
+def test_which_releases_are_kept(tmp_path, keep, kept):
     shelf, release = make(tmp_path, keep_releases=keep)
     put_releases(tmp_path, ("a", 1), ("old", 2), ("c", 3), ("d", 4), ("new", 5), (".x.partial", 6))
     put_links(tmp_path, "new", "old")
     assert shelf.kept(named(release, "new")) == (kept or {"a", "old", "c", "d", "new"})
 
 
-def test_what_is_live_is_kept_whatever_else_is(tmp_path):
-    """After a rollback `current` is the oldest."""
+def test_the_live_release_is_always_kept(tmp_path):
+    """After a rollback `current` is the oldest one."""
     shelf, release = make(tmp_path, keep_releases=1)
     put_releases(tmp_path, ("a", 1), ("b", 2), ("c", 3))
     put_links(tmp_path, "a")
     assert shelf.kept(named(release, "a")) == {"a"}
 
 
-def test_the_newest_are_kept_whatever_they_are_called(tmp_path):
+def test_the_newest_releases_are_kept_independent_of_their_ids(tmp_path):
     shelf, release = make(tmp_path, keep_releases=2)
     put_releases(tmp_path, ("c", 1), ("a", 3), ("b", 2), ("new", 4))
     put_links(tmp_path, "new")
-    (tmp_path / "sites/shop/releases/zz").mkdir()  # without a record it counts as the oldest
+    (tmp_path / "sites/shop/releases/zz").mkdir()  # Without a record it counts as the oldest.
     assert shelf.kept(named(release, "new")) == {"new", "a"}
 
 
 @pytest.fixture
 def full(tmp_path):
-    """Five releases with a build and a virtualenv each, and what belongs to nobody."""
+    """Five releases with a build and a virtualenv each, and some that belong to no release."""
     put_releases(tmp_path, ("a", 1), ("old", 2), ("c", 3), ("d", 4), ("new", 5), (".x.partial", 6))
     put_links(tmp_path, "new", "old")
     for name in ("a", "old", "c", "d", "new"):
@@ -240,7 +240,7 @@ def full(tmp_path):
         for path in (f"config/shop/{name}.env", f"run/shop/{name}.sock", f"run/shop/{name}.stats"):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).touch()
-    # A later build that shares the virtualenv of a kept one, and one whose virtualenv lies inside.
+    # A later build that shares the virtualenv of a kept one, and one with a virtualenv inside.
     (tmp_path / "sites/shop/builds/of-d/build.json").write_text(
         json.dumps({"home": str(tmp_path / "sites/shop/virtualenvs/for-new")})
     )
@@ -253,7 +253,7 @@ def left(folder):
     return sorted(os.listdir(folder / "sites/shop/builds")), sorted(os.listdir(folder / "sites/shop/virtualenvs"))
 
 
-def test_builds_and_virtualenvs_of_kept_releases_stay(full):
+def test_builds_and_virtualenvs_of_kept_releases_are_kept(full):
     shelf, release = make(full, keep_releases=3)
     release = dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"})
     changes = shelf.tidy(release, check_mode=False)
@@ -275,8 +275,8 @@ def test_builds_and_virtualenvs_of_kept_releases_stay(full):
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded):
-    """Also one that was taken back before it had a record: the link to its code says which build it is of."""
+def test_a_release_that_a_worker_still_uses_is_kept_with_its_build(full, recorded):
+    """Also one that was rolled back before it had a record: the link to its code shows its build."""
     shelf, release = make(full, keep_releases=1)
     folder = full / "sites/shop/releases/c"
     (folder / "src").symlink_to(full / "sites/shop/builds/of-c/src")
@@ -290,7 +290,7 @@ def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded)
     assert shelf.tidy(release, False) == [f"{full}/sites/shop/releases/c"]
 
 
-def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
+def test_files_of_the_inventory_are_kept_as_long_as_a_build_uses_them(full):
     shelf, release = make(full, keep_releases=3)
     for name, digest in {"of-new": "aaa", "of-a": "bbb", "of-d": "ccc"}.items():
         manifest = full / f"sites/shop/builds/{name}/build.json"
@@ -302,7 +302,7 @@ def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
     assert sorted(os.listdir(full / "config/shop/files")) == ["aaa", "ccc"]
 
 
-def test_the_build_of_the_release_itself_stays_without_a_record(full):
+def test_the_build_of_the_release_itself_is_kept_without_a_record(full):
     shelf, release = make(full, keep_releases=1)
     (full / "sites/shop/releases/new/release.json").unlink()
     shelf.tidy(
@@ -322,8 +322,8 @@ def test_check_mode_removes_and_writes_nothing(full):
 # --- the scripts ---
 
 
-def test_manage_of_a_release_of_0_1_is_that_of_0_1():
-    """To the byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs. `list` is 0.2's."""
+def test_manage_of_a_release_of_0_1_is_unchanged():
+    """Byte for byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs. `list` is that of 0.2."""
     site = goldens.site("plain")
     secrets = {"env": {}, "database": "", "git": "", "key": "", "password": ""}
     release = releases.wanted(site, secrets, goldens.BUILD, "site-shop")
@@ -343,7 +343,7 @@ def test_manage_of_a_release_of_0_1_is_that_of_0_1():
         ({"chdir": "backend"}, ["--property=WorkingDirectory={}/sites/shop/current/src/backend "]),
     ],
 )
-def test_manage_runs_what_the_build_has(tmp_path, manifest, words):
+def test_manage_runs_the_python_and_settings_of_the_build(tmp_path, manifest, words):
     release = make_release(tmp_path, {**goldens.BUILD, **manifest})
     text = scripts.render(release)[f"{tmp_path}/sites/shop/manage"]
     for word in words:
@@ -351,7 +351,7 @@ def test_manage_runs_what_the_build_has(tmp_path, manifest, words):
 
 
 @pytest.mark.parametrize("odd", ["a`touch HACKED`", "a;touch HACKED", "a'b; touch HACKED '"])
-def test_a_directory_of_a_build_of_0_1_is_no_command_of_manage(tmp_path, odd):
+def test_the_directory_name_of_a_build_of_0_1_is_not_executed_by_manage(tmp_path, odd):
     odd = odd.replace("HACKED", str(tmp_path / "hacked"))
     release = make_release(tmp_path, {**goldens.BUILD, "chdir": odd})
     (tmp_path / "systemd-run").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/words\n")
@@ -366,8 +366,8 @@ def test_a_directory_of_a_build_of_0_1_is_no_command_of_manage(tmp_path, odd):
     assert wanted in (tmp_path / "words").read_text().splitlines()
 
 
-def test_the_scripts_can_be_run(tmp_path):
-    """`sh -n` reads manage; the words in it are plain, so nothing needs quoting."""
+def test_scripts_are_valid_shell(tmp_path):
+    """`sh -n` parses manage; its words are plain, so nothing needs quoting."""
     shelf, release = make(tmp_path)
     (tmp_path / "sites/shop").mkdir(parents=True)
     shelf.tidy(release, check_mode=False)
@@ -388,7 +388,7 @@ def test_the_list_of_releases(tmp_path):
     (tmp_path / "sites/shop/releases/.x.partial").mkdir()
     (tmp_path / "sites/shop/releases/.x.partial/release.json").write_text("half of one")
     shelf.tidy(named(release, "a" * 12), check_mode=False)
-    (tmp_path / "sites/shop/releases" / ("d" * 12)).mkdir()  # what a killed run left is no release
+    (tmp_path / "sites/shop/releases" / ("d" * 12)).mkdir()  # An incomplete directory of a killed run is not a release.
     done = subprocess.run(
         [str(tmp_path / "sites/shop/list")], capture_output=True, text=True, check=True, env={"TZ": "UTC"}
     )
@@ -399,7 +399,7 @@ def test_the_list_of_releases(tmp_path):
     ]
 
 
-def test_the_list_has_the_workers_and_timers_of_a_site_that_has_any(tmp_path, monkeypatch):
+def test_the_list_shows_workers_and_timers_if_the_site_has_any(tmp_path, monkeypatch):
     monkeypatch.setattr(scripts, "SYSTEMD", str(tmp_path / "systemd"))
     keys = {"workers": {"celery": {"run": "celery"}}, "timers": {"digest": {"manage": "x", "at": "daily"}}}
     shelf, release = make(tmp_path, **keys)
@@ -441,7 +441,7 @@ def test_the_list_has_the_workers_and_timers_of_a_site_that_has_any(tmp_path, mo
 
 @pytest.fixture
 def site(tmp_path):
-    """A site that is on the host, with units in `systemd`."""
+    """A site on the host, with units in `systemd`."""
     systemd = tmp_path / "systemd"
     systemd.mkdir()
     for name in ("uwsgi-shop.service", "uwsgi-shop@.service", "uwsgi-shop@8000.socket", "uwsgi-other.service"):
@@ -472,11 +472,11 @@ def test_an_absent_site_is_stopped_and_removed(tmp_path, site):
         "units: systemctl reset-failed uwsgi-shop@*.service (may fail)",
     ]
     assert os.listdir(systemd) == ["uwsgi-other.service"]
-    # The secret key stays with the data.
+    # The secret key is kept with the data.
     assert sorted(os.listdir(tmp_path / "config/shop")) == ["secret_key", "superusers.json"]
 
 
-def test_an_absent_sites_timers_and_workers_stop_before_its_server(tmp_path, site):
+def test_timers_and_workers_of_an_absent_site_stop_before_its_server(tmp_path, site):
     shell, systemd = FakeShell(), tmp_path / "systemd"
     names = [
         "pyweb-timer-shop@a.timer",
@@ -508,15 +508,15 @@ def test_check_mode_removes_nothing(tmp_path, site):
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
 
 
-def test_a_site_that_was_never_there(tmp_path):
+def test_removal_of_a_site_that_never_existed(tmp_path):
     shell = FakeShell()
     (tmp_path / "systemd").mkdir()
     assert withdraw(make_site(tmp_path)[0], shell, False, list, str(tmp_path / "systemd")) == []
     assert shell.done == []
 
 
-def test_what_a_killed_removal_left_is_removed(tmp_path, site):
-    """Its units and directory are gone, its environments are not."""
+def test_files_left_by_a_killed_removal_are_removed(tmp_path, site):
+    """Its units and directory were removed, its environments were not."""
     for path in (tmp_path / "systemd").glob("uwsgi-shop*"):
         path.unlink()
     shell = FakeShell()

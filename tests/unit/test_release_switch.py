@@ -1,6 +1,6 @@
-"""A deploy: what is done, in which order, and what is left when a step fails.
+"""A deploy: its steps and their order, and what is left when a step fails.
 
-Systemd and the database are fakes that note what is asked of them; files and links are real.
+systemd and the database are fakes that record their calls; files and links are real.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PORTS = {"uwsgi": {"socket": 8001}}
         (front.Front, releases.FakeFront),
     ],
 )
-def test_the_fakes_are_called_like_what_they_stand_for(real, fake):
+def test_the_fakes_have_the_signatures_of_the_real_classes(real, fake):
     for name, method in inspect.getmembers(fake, inspect.isfunction):
         if name not in ("__init__", "note"):
             assert list(inspect.signature(getattr(real, name)).parameters) == list(inspect.signature(method).parameters)
@@ -46,7 +46,7 @@ def test_the_fakes_are_called_like_what_they_stand_for(real, fake):
 
 @pytest.fixture
 def host(tmp_path):
-    """A host on which LIVE is live and BEFORE was before."""
+    """A host on which LIVE is live and BEFORE was live before."""
     put_releases(tmp_path, (BEFORE, 1), (LIVE, 2))
     put_links(tmp_path, LIVE, BEFORE)
     return tmp_path
@@ -63,7 +63,7 @@ def deploy(world, release, check_mode=False):
 # --- a deploy ---
 
 
-def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stopped_last(host):
+def test_a_healthy_release_goes_live_before_the_old_one_is_stopped(host):
     release = wanted(host)
     world = make_world(host, running=[LIVE], planned=["shop.0001_initial"], superuser=["superuser admin"])
     change = deploy(world, release)
@@ -90,8 +90,8 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
     assert history(host) == [f"deploy {LIVE} -> {new} by anna@desk: live"]
 
 
-def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch(host):
-    """It gets traffic as soon as it listens: its static files have to be where nginx looks by then."""
+def test_on_ports_a_probe_is_checked_first_and_the_release_starts_after_the_switch(host):
+    """The release gets traffic as soon as it listens, so nginx must already find its static files."""
     release = wanted(host, **PORTS)
     world = make_world(host, running=[LIVE])
     change = deploy(world, release)
@@ -121,7 +121,7 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
     assert links(host) == (f"releases/{new}", f"releases/{LIVE}")
 
 
-def test_variables_that_do_not_arrive_keep_a_release_from_going_live(host):
+def test_variables_that_do_not_arrive_prevent_a_release_from_going_live(host):
     world = make_world(host, running=[LIVE], failing=["environment"])
     with pytest.raises(StepError, match="environment failed"):
         deploy(world, wanted(host))
@@ -141,14 +141,14 @@ def test_the_first_release_of_a_site(tmp_path):
 
 @pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
 def test_the_first_release_is_watched_once(tmp_path, keys):
-    """Nobody is served before it, so there is nobody to protect from the switch."""
+    """Before it nothing is served, so no visitor needs protection from the switch."""
     release = buildable(tmp_path, make_release(tmp_path, **keys))
     world = make_world(tmp_path)
     deploy(world, release)
     assert [done for done, _live in world.seen if done.startswith("settle")] == [f"settle {release.id} live"]
 
 
-def test_a_site_that_does_not_migrate_is_only_asked_for_its_plan(host):
+def test_without_migrate_only_the_plan_is_requested(host):
     release = wanted(host, migrate=False)
     world = make_world(host, planned=["shop.0001_initial"])
     change = deploy(world, release)
@@ -156,7 +156,7 @@ def test_a_site_that_does_not_migrate_is_only_asked_for_its_plan(host):
     assert change.migrations == []
 
 
-def test_the_ini_before_is_that_of_the_live_release(host):
+def test_the_diff_begins_with_the_ini_of_the_live_release(host):
     (host / "sites/shop/releases" / LIVE / "uwsgi.ini").write_text("[uwsgi]\n")
     release = wanted(host)
     change = deploy(make_world(host), release)
@@ -167,8 +167,8 @@ def test_the_ini_before_is_that_of_the_live_release(host):
 
 
 @pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
-def test_new_workers_run_before_the_switch_and_the_old_ones_take_no_more_tasks_by_then(host, keys):
-    """A task of the new code that an old worker took would be thrown away."""
+def test_new_workers_run_before_the_switch_and_old_ones_accept_no_more_tasks(host, keys):
+    """An old worker would discard a task of the new code."""
     release = wanted(host, **keys)
     world = make_world(host, running=[LIVE], workers=True)
     deploy(world, release)
@@ -179,7 +179,7 @@ def test_new_workers_run_before_the_switch_and_the_old_ones_take_no_more_tasks_b
     assert world.done.index(f"settle {'probe of ' if keys else ''}{new}") < world.done.index("start workers")
 
 
-def test_what_a_host_cannot_run_is_said_before_anything_changes(host):
+def test_programs_that_a_host_cannot_run_are_reported_before_anything_changes(host):
     release = wanted(host)
     for check_mode in (True, False):
         world = make_world(host, running=[LIVE], workers=True, failing=["check workers"])
@@ -189,15 +189,15 @@ def test_what_a_host_cannot_run_is_said_before_anything_changes(host):
     release = dataclasses.replace(release, manifest={**release.manifest, "predicted": True})
     world = make_world(host, running=[LIVE], workers=True)
     deploy(world, release, check_mode=True)
-    assert world.done == [], "the build is not there yet"
+    assert world.done == [], "the build does not exist yet"
 
 
 @pytest.mark.parametrize("step", ["start workers", "stop old workers", "timers follow", "settle NEW live"])
 @pytest.mark.parametrize("used", [False, True])
-def test_whatever_fails_after_the_start_of_workers_the_old_ones_come_back(host, step, used):
+def test_a_failure_after_the_start_of_workers_restores_the_old_ones(host, step, used):
     release = wanted(host)
     step = step.replace("NEW", release.id)
-    # A new worker may have begun a task, and has to have its code until it ends.
+    # A new worker may have begun a task, and needs its code until the task ends.
     world = make_world(host, running=[LIVE], workers=True, failing=[step], used=[release.id] if used else [])
     with pytest.raises(StepError, match=f"{step} failed"):
         deploy(world, release)
@@ -206,7 +206,7 @@ def test_whatever_fails_after_the_start_of_workers_the_old_ones_come_back(host, 
     assert (host / "sites/shop/releases" / release.id).is_dir() == used
 
 
-def test_worse_answers_to_visitors_bring_the_old_workers_back(host):
+def test_worse_answers_to_visitors_restore_the_old_workers(host):
     world = make_world(host, running=[LIVE], workers=True, worse=True)
     with pytest.raises(StepError, match="watch failed"):
         deploy(world, wanted(host))
@@ -214,7 +214,7 @@ def test_worse_answers_to_visitors_bring_the_old_workers_back(host):
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_workers_that_are_missing_are_started_without_a_release(host, check_mode):
+def test_missing_workers_are_started_without_a_new_release(host, check_mode):
     release = wanted(host)
     deploy(make_world(host, running=[LIVE]), release)
     world = make_world(host, running=[release.id], workers="missing")
@@ -235,7 +235,7 @@ def through_nginx(world, release, *wrong, serving=True, check_mode=False):
     return Switch(release, *world.parts(), "anna@desk", check_mode, front)
 
 
-def test_a_site_is_asked_for_through_nginx_before_and_after_the_switch(host):
+def test_a_site_is_requested_through_nginx_before_and_after_the_switch(host):
     release, world = wanted(host), make_world(host, running=[LIVE])
     switch = through_nginx(world, release, "", "")
     switch.deploy()
@@ -245,7 +245,7 @@ def test_a_site_is_asked_for_through_nginx_before_and_after_the_switch(host):
     assert [done for done in world.done if done in order] == order
 
 
-def test_a_release_that_no_visitor_gets_any_more_is_taken_back(host):
+def test_a_release_that_does_not_answer_through_nginx_is_rolled_back(host):
     release, world = wanted(host), make_world(host, running=[LIVE])
     with pytest.raises(StepError) as caught:
         through_nginx(world, release, "", "/ answered 502").deploy()
@@ -260,14 +260,14 @@ def test_a_release_that_no_visitor_gets_any_more_is_taken_back(host):
 @pytest.mark.parametrize(
     ("wrong", "serving", "asked"), [(["somebody else answers"], True, [BEFORE_IT]), ([], False, [])]
 )
-def test_a_release_is_not_to_blame_for_what_was_wrong_before(host, wrong, serving, asked):
+def test_a_release_is_not_rolled_back_if_nginx_failed_before_it(host, wrong, serving, asked):
     release, world = wanted(host), make_world(host, running=[LIVE])
     through_nginx(world, release, *wrong, serving=serving).deploy()
     assert [done for done in world.done if "nginx" in done] == asked
     assert links(host)[0] == f"releases/{release.id}"
 
 
-def test_a_first_release_is_not_asked_for_through_nginx(tmp_path):
+def test_a_first_release_is_not_requested_through_nginx(tmp_path):
     release, world = buildable(tmp_path, make_release(tmp_path)), make_world(tmp_path)
     through_nginx(world, release).deploy()
     assert not [done for done in world.done if "nginx" in done]
@@ -282,18 +282,18 @@ def test_a_first_release_is_not_asked_for_through_nginx(tmp_path):
         ("it is ill", True, True, ""),
     ],
 )
-def test_what_does_not_answer_through_nginx_in_the_end_is_told(host, wrong, serving, check_mode, told):
+def test_a_site_that_does_not_answer_through_nginx_at_the_end_is_reported(host, wrong, serving, check_mode, told):
     release = wanted(host)
     switch = through_nginx(make_world(host), release, wrong, serving=serving, check_mode=check_mode)
     fault = switch.unanswered()
     assert (str(fault) if fault else "") == told.format(release.id)
 
 
-# --- the answers to visitors ---
+# --- answers to visitors ---
 
 
 @pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
-def test_a_release_that_answers_visitors_worse_is_taken_back_and_finishes_its_requests(host, keys):
+def test_a_release_with_worse_answers_is_rolled_back_and_finishes_its_requests(host, keys):
     release = wanted(host, **keys)
     world = make_world(host, running=[LIVE], worse=True)
     with pytest.raises(StepError, match="watch failed: 7 of 9 answers"):
@@ -314,30 +314,30 @@ def test_a_release_that_answers_visitors_worse_is_taken_back_and_finishes_its_re
     [({"running": []}, {}), ({"running": [LIVE]}, {"health": {"watch": 0}})],
     ids=["no old release runs", "watch: 0"],
 )
-def test_nothing_is_watched_without_an_old_release_or_where_nobody_wants_it(host, state, keys):
+def test_answers_are_not_watched_without_an_old_release_or_if_disabled(host, state, keys):
     world = make_world(host, **state)
     change = deploy(world, wanted(host, **keys))
     assert not [done for done in world.done if done.startswith("watch")]
     assert change.what[1:] == ([] if keys else ["its traffic is not watched"])
 
 
-def test_the_first_release_has_none_to_be_watched_against(tmp_path):
+def test_answers_of_a_first_release_are_not_watched(tmp_path):
     world = make_world(tmp_path)
     deploy(world, buildable(tmp_path, make_release(tmp_path)))
     assert not [done for done in world.done if done.startswith("watch")]
 
 
-def test_why_nothing_is_watched_is_said(host):
+def test_the_reason_for_not_watching_is_reported(host):
     world = make_world(host, running=[LIVE], unwatched="its traffic is not watched: no lines")
     assert deploy(world, wanted(host)).what[1:] == ["its traffic is not watched: no lines"]
 
 
-# --- a deploy of what is live already ---
+# --- a deploy of the live release ---
 
 
 @pytest.fixture
 def deployed(host):
-    """A host on which the wanted release is live, and a world that starts from there."""
+    """A host on which the expected release is live, and a world that starts from there."""
     release = wanted(host)
     deploy(make_world(host, running=[LIVE]), release)
     world = make_world(host, running=[release.id])
@@ -356,7 +356,7 @@ def test_a_second_deploy_changes_nothing(host, deployed, check_mode):
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_a_killed_run_left_is_finished(host, deployed, check_mode):
+def test_a_deploy_left_unfinished_by_a_killed_run_is_completed(host, deployed, check_mode):
     release, world = deployed
     world.active = ["old", release.id]
     world.units["uwsgi-shop@8000.socket"] = "a port that only the old one had"
@@ -385,7 +385,7 @@ def test_probes_of_killed_runs_are_stopped_but_not_in_check_mode(host):
 
 
 @pytest.mark.parametrize("broken", ["not running", "no record", "another ini", "another unit"])
-def test_a_live_release_that_is_not_whole_is_started_again_where_it_is(host, deployed, broken):
+def test_an_incomplete_live_release_is_restarted_in_place(host, deployed, broken):
     release, world = deployed
     folder = host / "sites/shop/releases" / release.id
     if broken == "not running":
@@ -415,7 +415,7 @@ def test_a_live_release_that_is_not_whole_is_started_again_where_it_is(host, dep
 
 
 @pytest.mark.parametrize("step", ["restart", "health"])
-def test_a_live_release_that_cannot_be_started_again_stays(host, deployed, step):
+def test_a_live_release_that_cannot_be_restarted_stays_live(host, deployed, step):
     release, world = deployed
     world.active, world.failing = [], {f"{step} {release.id}"}
     with pytest.raises(StepError):
@@ -440,7 +440,7 @@ def test_check_mode_predicts_the_release_and_its_migrations(host):
 
 
 @pytest.mark.parametrize("why", ["the build is not there", "the site does not migrate"])
-def test_check_mode_asks_for_migrations_only_where_it_can_and_will(host, why):
+def test_check_mode_reads_migrations_only_if_possible_and_enabled(host, why):
     release = wanted(host, migrate=why != "the site does not migrate")
     if why == "the build is not there":
         release = dataclasses.replace(release, manifest={**release.manifest, "predicted": True})
@@ -451,7 +451,7 @@ def test_check_mode_asks_for_migrations_only_where_it_can_and_will(host, why):
 
 # --- a deploy that fails ---
 
-# What fails, and what is done of the release afterwards. On ports it is a probe until the switch.
+# The failing step, and what is done with the release afterwards. On ports it is a probe until the switch.
 UNIX_FAILURES = {
     "install units": ["abandon NEW"],
     "start NEW": ["abandon NEW"],
@@ -478,9 +478,9 @@ FAILURES = [({}, step, after) for step, after in UNIX_FAILURES.items()] + [
 
 
 @pytest.mark.parametrize(("keys", "step", "after"), FAILURES)
-@pytest.mark.parametrize("existed", [False, True], ids=["new", "there before"])
-def test_whatever_fails_the_old_release_is_live_as_before(host, keys, step, after, existed):
-    """A release that was there before keeps its directory: it may be the way back."""
+@pytest.mark.parametrize("existed", [False, True], ids=["new", "existing"])
+def test_a_release_that_fails_keeps_the_old_one_live(host, keys, step, after, existed):
+    """An existing release keeps its directory: a rollback may need it."""
     release = wanted(host, **keys)
     step, after = step.replace("NEW", release.id), [action.replace("NEW", release.id) for action in after]
     if existed:
@@ -498,7 +498,7 @@ def test_whatever_fails_the_old_release_is_live_as_before(host, keys, step, afte
     assert history(host) == [f"deploy {LIVE} -> {release.id} by anna@desk: failed: test: {step} failed"]
 
 
-def test_a_failure_tells_the_migrations_that_were_applied_and_stay(host):
+def test_a_failure_reports_the_migrations_that_stay_applied(host):
     release = wanted(host)
     world = make_world(host, running=[LIVE], failing=[f"health {release.id}"], planned=["shop.0002_more"])
     with pytest.raises(StepError) as raised:
@@ -507,8 +507,8 @@ def test_a_failure_tells_the_migrations_that_were_applied_and_stay(host):
 
 
 @pytest.mark.parametrize("step", ["prepare", "migrations apply"])
-@pytest.mark.parametrize("existed", [False, True], ids=["new", "there before"])
-def test_what_fails_before_the_start_touches_no_unit(host, step, existed):
+@pytest.mark.parametrize("existed", [False, True], ids=["new", "existing"])
+def test_a_failure_before_the_start_changes_no_unit(host, step, existed):
     release = wanted(host)
     if existed:
         (host / "sites/shop/releases" / release.id).mkdir()
@@ -526,7 +526,7 @@ def test_a_first_release_that_fails_leaves_no_link(tmp_path):
     with pytest.raises(StepError):
         deploy(world, release)
     assert sorted(os.listdir(tmp_path / "sites/shop")) == ["builds", "history", "list", "manage", "releases"]
-    # Without a record it is none; `manage` works with it, for who has to migrate by hand first.
+    # Without a record it is not a release; `manage` works with it, so that an administrator can migrate by hand.
     assert os.listdir(tmp_path / "sites/shop/releases") == [release.id]
     assert not (tmp_path / f"sites/shop/releases/{release.id}/release.json").exists()
     assert f"={tmp_path}/sites/shop/releases/{release.id}/src/" in (tmp_path / "sites/shop/manage").read_text()

@@ -70,7 +70,7 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog(collection, cap
         ),
     ],
 )
-def test_the_reason_why_a_tag_cannot_be_released_is_printed(collection, capsys, tag, file, text, fault):
+def test_the_error_says_why_a_tag_cannot_be_released(collection, capsys, tag, file, text, fault):
     if file:
         (collection / file).write_text(text)
     assert tool.main([tag], collection) == 1
@@ -86,7 +86,7 @@ def test_the_changelog_of_this_tree_has_the_notes_of_every_release():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.name)
-def test_actions_are_pinned_by_their_commit(path):
+def test_actions_are_pinned_by_commit(path):
     used = re.findall(r"(?m)^ *(?:- )?uses: *(.*)$", path.read_text(encoding="utf-8"))
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []

@@ -1,4 +1,4 @@
-"""Unit files: real files in a directory, and what is asked of systemd about them."""
+"""Unit files: real files in a directory, and the commands for systemd."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_new_units_are_written_and_enabled(tmp_path, folder):
     shell = FakeShell()
     make(tmp_path, shell).install(PLAIN, [])
     assert there(folder) == PLAIN
-    # The template runs only with an instance name; to enable reloads as well.
+    # The template only runs with an instance name; enabling also reloads systemd.
     assert shell.done == [f"units: systemctl enable --quiet {BOOT}"]
     assert oct((folder / BOOT).stat().st_mode) == "0o100644"
 
 
-def test_units_that_are_there_are_left_alone(tmp_path, folder):
+def test_existing_units_are_not_changed(tmp_path, folder):
     put(folder, ON_PORT, [BOOT, PORT])
     before = {path.name: path.stat().st_ino for path in folder.iterdir()}
     shell = FakeShell({"systemctl show": (0, ACTIVE)})
@@ -72,7 +72,7 @@ RULES = "pyweb-ports-shop.service"
     ("before", "loaded", "restarts"),
     [("", True, True), ("of another port", True, True), ("the rules", False, True), ("the rules", True, False)],
 )
-def test_who_may_connect_is_said_before_the_ports_are_open(tmp_path, folder, before, loaded, restarts):
+def test_rules_of_the_ports_are_loaded_before_the_ports_are_open(tmp_path, folder, before, loaded, restarts):
     wanted = {**ON_PORT, RULES: "the rules"}
     put(folder, {**wanted, RULES: before} if before else ON_PORT, [BOOT, PORT, *([RULES] if before else [])])
     shell = FakeShell({"systemctl show": (0, INACTIVE), "/usr/bin/python3": (0 if loaded else 1, "")})
@@ -82,7 +82,7 @@ def test_who_may_connect_is_said_before_the_ports_are_open(tmp_path, folder, bef
     assert own == ([restart] if restarts else []) + [f"socket: systemctl start {PORT}"]
 
 
-def test_rules_that_are_put_back_are_loaded(tmp_path, folder):
+def test_restored_rules_are_loaded(tmp_path, folder):
     put(folder, {**ON_PORT, RULES: "of another port"}, [BOOT, PORT, RULES])
     shell = FakeShell()
     make(tmp_path, shell).restore({RULES: "the rules"})
@@ -90,7 +90,7 @@ def test_rules_that_are_put_back_are_loaded(tmp_path, folder):
     assert shell.done[-1] == f"ports: systemctl restart {RULES} (may fail)"
 
 
-def test_a_changed_unit_is_written_and_systemd_reads_it(tmp_path, folder):
+def test_a_changed_unit_is_written_and_systemd_is_reloaded(tmp_path, folder):
     put(folder, {**PLAIN, TEMPLATE: "the former one"}, [BOOT])
     shell = FakeShell()
     make(tmp_path, shell).install(PLAIN, [])
@@ -99,21 +99,21 @@ def test_a_changed_unit_is_written_and_systemd_reads_it(tmp_path, folder):
 
 
 @pytest.mark.parametrize("disabled", [BOOT, PORT])
-def test_what_somebody_disabled_is_enabled_again(tmp_path, folder, disabled):
+def test_a_disabled_unit_is_enabled_again(tmp_path, folder, disabled):
     put(folder, ON_PORT, {BOOT, PORT} - {disabled})
     shell = FakeShell({"systemctl show": (0, ACTIVE)})
     make(tmp_path, shell).install(ON_PORT, ["127.0.0.1:8001"])
     assert shell.done[0] == f"units: systemctl enable --quiet {BOOT} {PORT}"
 
 
-def test_a_port_is_held_once(tmp_path, folder):
+def test_only_an_inactive_socket_unit_is_started(tmp_path, folder):
     put(folder, ON_PORT, [BOOT, PORT])
     shell = FakeShell({"systemctl show": (0, INACTIVE)})
     make(tmp_path, shell).install(ON_PORT, ["127.0.0.1:8001"])
     assert shell.done[1:] == [f"socket: systemctl start {PORT}"]
 
 
-def test_a_port_that_is_held_for_another_address_is_refused(tmp_path, folder):
+def test_a_port_that_is_open_on_another_address_is_refused(tmp_path, folder):
     put(folder, ON_PORT, [BOOT, PORT])
     held = "Listen=0.0.0.0:8001 (Stream)\nListen=[::]:8001 (Stream)\nActiveState=active\n"
     with pytest.raises(StepError) as caught:
@@ -124,14 +124,14 @@ def test_a_port_that_is_held_for_another_address_is_refused(tmp_path, folder):
     )
 
 
-def test_units_of_the_site_are_read_and_those_that_will_be_written(tmp_path, folder):
+def test_only_units_of_the_site_are_read(tmp_path, folder):
     put(folder, {**PLAIN, "uwsgi-shopping.service": "another site's"})
     units = make(tmp_path)
     assert sorted(units.present()) == [BOOT, TEMPLATE]
     assert units.texts([PORT]) == {**PLAIN, PORT: ""}
 
 
-def test_units_are_installed_where_all_are_there_as_wanted(tmp_path, folder):
+def test_units_are_installed_if_all_have_the_expected_text(tmp_path, folder):
     put(folder, {**PLAIN, PORT: "more than wanted"})
     units = make(tmp_path)
     assert units.installed(PLAIN)
@@ -151,7 +151,7 @@ def test_units_are_restored_and_new_ones_removed(tmp_path, folder):
     assert shell.done[-1] == RELOAD
 
 
-def test_a_changed_unit_alone_is_restored_and_read(tmp_path, folder):
+def test_only_a_changed_unit_is_restored(tmp_path, folder):
     put(folder, {**PLAIN, BOOT: "another"})
     shell = FakeShell()
     make(tmp_path, shell).restore(PLAIN)
@@ -159,14 +159,14 @@ def test_a_changed_unit_alone_is_restored_and_read(tmp_path, folder):
     assert shell.done == [RELOAD]
 
 
-def test_units_that_did_not_change_are_not_restored(tmp_path, folder):
+def test_unchanged_units_are_not_restored(tmp_path, folder):
     put(folder, PLAIN)
     shell = FakeShell()
     make(tmp_path, shell).restore(PLAIN)
     assert shell.done == []
 
 
-def test_a_port_that_nobody_needs_is_closed_before_its_unit_goes(tmp_path, folder):
+def test_an_unused_port_is_closed_before_its_unit_is_removed(tmp_path, folder):
     put(folder, ON_PORT)
     seen = []
 

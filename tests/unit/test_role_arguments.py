@@ -1,4 +1,4 @@
-"""The variables of the roles are checked before any host is changed, as Ansible does at the start of each role."""
+"""The variables of the roles are validated before any host is changed, as Ansible does at the start of each role."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SITES = [{"name": "shop", "domains": ["shop.example"]}]
 
 
 def defaults():
-    """Return the variables of all roles as a play has them that sets none: templates of `web_sites` and the like."""
+    """Return the variables of all roles in a play that sets none: templates of `web_sites` and others."""
     found = {}
     for role in ROLES:
         found |= yaml.safe_load((ROOT / f"roles/{role}/defaults/main.yml").read_text()) or {}
@@ -24,7 +24,7 @@ def defaults():
 
 
 def filled_in(value):
-    """Return what a default is where nothing is set: its template ends in `default({})` or the like."""
+    """Return a default if no variable is set: its template ends in `default({})` or similar."""
     return {} if "{{" in str(value) else value
 
 
@@ -54,8 +54,8 @@ def test_a_wrong_value_is_an_error(given, error):
     assert all(name in found for name in given)
 
 
-def test_what_comes_of_web_sites_is_reported_once():
-    """`check` reports web_sites itself; the roles' own lists are made of it."""
+def test_variables_derived_from_web_sites_are_not_reported_again():
+    """`check` reports web_sites itself; the roles' own lists are derived from it."""
     assert role_arguments.faults(ROLES, defaults(), lambda _value: "no list") != []
     derived = {name: value for name, value in defaults().items() if "web_sites" in str(value)}
     assert sorted(derived) == ["django_sites", "firewalld_sites", "nginx_sites", "uwsgi_sites"]

@@ -1,4 +1,4 @@
-"""Every role that completes sites does it with the same roots: what one accepts, none refuses later."""
+"""All roles complete sites with the same roots, so that none refuses what another one accepts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.pyweb.stack.plugins.filter import acme, firewall, nginx
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
-# Its arguments `roots` and `tls`.
+# The arguments `roots` and `tls`.
 CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*,\s*(tls=\w+(?: \| default\('none'\))?)\))?")
 COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
 FILTERS = {
@@ -22,7 +22,7 @@ FILTERS = {
     for module in (sites, nginx, firewall, selinux, acme)
     for name, function in module.FilterModule().filters().items()
 }
-# The sites' own directories are elsewhere, so this path is as good as any.
+# The sites' own directories are elsewhere, so any path will do.
 ROOTS = {"sites": "/srv/sites"}
 SITES = [{"name": "shop", "domains": ["shop.example.com"], "source": {"path": "/opt/sites/shop/code"}}]
 
@@ -36,7 +36,7 @@ def test_these_roles_complete_sites():
     [path for path in sorted([*ROLES.rglob("*.yml"), *ROOT.glob("playbooks/*.yml")]) if CALL.search(path.read_text())],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_sites_are_never_completed_without_the_roots_and_tls(path):
+def test_sites_are_always_completed_with_roots_and_tls(path):
     role = path.relative_to(ROLES).parts[0] if path.is_relative_to(ROLES) else ""
     wanted = f"roots={role}_roots" if role else "roots=web_roots | default({})"
     tls = f"tls={role}_tls" if role else "tls=web_tls | default('none')"
@@ -44,7 +44,7 @@ def test_sites_are_never_completed_without_the_roots_and_tls(path):
 
 
 def evaluated(role, **given):
-    """The sites, or what is made of them, as the role's variables say."""
+    """Return the sites, or a value derived from them, according to the role's variables."""
     environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
     environment.filters.update(FILTERS, bool=bool)
     variables = {"playbook_dir": str(ROOT), "__nginx_acme": {}, "__nginx_certbot": "2.1.0", **given}
@@ -76,7 +76,7 @@ FACTS = {
 @pytest.mark.parametrize("role", COMPLETING)
 def test_a_path_that_one_role_accepts_is_accepted_by_all(role):
     assert evaluated(role, web_sites=SITES, web_roots=ROOTS, **FACTS)
-    # So that this is known to be about the roots.
+    # This shows that the test depends on the roots.
     with pytest.raises(AnsibleFilterError, match=r"source\.path /opt/sites/shop/code is inside root /opt/sites/shop"):
         evaluated(role, web_sites=SITES, **FACTS)
 

@@ -1,4 +1,4 @@
-"""Hosts without sites: which they are, and what is said of them."""
+"""Hosts without sites: how they are found and reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SITE = {"name": "shop"}
 
 
 class HostVars(dict):
-    """As Ansible's: raw values by `raw_get`, templates filled in by `[]`; `=X` is a template for the JSON X."""
+    """A fake HostVars: raw values by `raw_get`, rendered ones by `[]`; `=X` is a template for the JSON X."""
 
     def raw_get(self, host):
         return dict.__getitem__(self, host)
@@ -33,7 +33,7 @@ class HostVars(dict):
         ({"web_sites": [SITE]}, True),
         ({"web_sites": [{"name": "shop", "state": "absent"}]}, True),
         ({"web_sites": '=[{"name": "shop"}]'}, True),
-        # What is wrong is the check's to tell.
+        # The check reports invalid values.
         ({"web_sites": {}}, True),
         ({"web_sites": "=not json"}, True),
         ({"web_sites": '="shop"'}, True),
@@ -52,7 +52,7 @@ def test_a_host_has_sites_unless_they_are_unset_or_empty(variables, has):
         ({"groups": {"all": ["web1", "web9"]}}, []),
     ],
 )
-def test_hosts_with_sites_outside_the_group_web_are_not_forgotten_without_a_word(variables, found):
+def test_hosts_with_sites_outside_of_the_group_web_are_reported(variables, found):
     hostvars = HostVars(web1={"web_sites": [SITE]}, web9={"web_sites": [SITE]}, db1={})
     given = {"groups": {"web": ["web1"], "all": ["web1", "web9", "db1"]}, "hostvars": hostvars, **variables}
     assert run_hosts.forgotten(given, ["web1"]) == found
@@ -72,12 +72,12 @@ def test_a_large_inventory_is_not_searched():
         (["db1", "db2"], ["db1", "db2"], "none of the 2 hosts of this run has sites, so nothing was done"),
     ],
 )
-def test_a_run_without_any_site_is_warned_of(skipped, hosts, words):
+def test_a_run_without_any_site_is_a_warning(skipped, hosts, words):
     assert run_hosts.warning(skipped, hosts).startswith(words)
     assert bool(run_hosts.warning(skipped, hosts)) is bool(words)
 
 
-def test_the_action_says_a_line_a_host_and_begins_the_report(monkeypatch, tmp_path):
+def test_the_action_prints_one_line_per_host_and_begins_the_report(monkeypatch, tmp_path):
     shown = []
     monkeypatch.setattr(output, "show", lambda lines: shown.extend(text for text, _colour in lines))
     report = tmp_path / "report.json"
@@ -108,7 +108,7 @@ def inventory(**hosts):
 @pytest.mark.parametrize(
     ("web1", "others", "shared"),
     [
-        # Nobody asks a CA, so nobody has to know.
+        # No CA is used, so the names do not matter.
         ({"web_sites": [{**ACME, "tls": "selfsigned"}]}, [ACME], []),
         ({"web_sites": [ACME]}, [{"domains": ["other.example.com"]}], []),
         ({"web_sites": [ACME]}, [{**ACME, "state": "absent"}], []),
@@ -116,7 +116,7 @@ def inventory(**hosts):
         ({"web_sites": [ACME]}, [{"domains": ["a.example.com", "shop.example.com"]}], ["shop.example.com"]),
         ({"web_sites": [{**ACME, "tls": None}], "web_tls": {"acme": {}}}, [ACME], ACME["domains"]),
         ({"web_sites": f"={json.dumps([ACME])}"}, [ACME], ACME["domains"]),
-        # What a template makes of a key is not known before it is evaluated.
+        # A template's value is not known before it is evaluated.
         ({"web_sites": [{**ACME, "tls": "{{ tls }}"}]}, [ACME], ACME["domains"]),
         ({"web_sites": [ACME]}, "a wrong one", []),
         ({"web_sites": [ACME]}, [{"domains": None}, "text"], []),
@@ -128,12 +128,12 @@ def test_names_that_several_hosts_of_the_inventory_have(monkeypatch, web1, other
     assert run_hosts.names_of_several(given, ["web1"]) == {name: ["web1", "web2"] for name in shared}
 
 
-def test_other_hosts_are_not_read_where_no_site_has_acme():
+def test_other_hosts_are_not_read_if_no_site_uses_acme():
     given = inventory(web1={"web_sites": [SITE]}, web2={"web_sites": [ACME]})
     given["groups"] = None
     assert run_hosts.names_of_several(given, ["web1"]) == {}
 
 
-def test_a_template_of_another_host_that_cannot_be_evaluated_is_that_hosts_own_fault():
+def test_a_template_of_another_host_that_cannot_be_evaluated_is_ignored():
     given = inventory(web1={"web_sites": [ACME]}, web2={"web_sites": "{{ nothing }}"})
     assert run_hosts.names_of_several(given, ["web1"]) == {}

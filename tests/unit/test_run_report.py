@@ -1,4 +1,4 @@
-"""The end of a run: what tasks registered, the document that is made of it, its schema, and what is printed."""
+"""The end of a run: the results of tasks, the document made of them, its schema, and the output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNCHANGED = {"changed": False, "made": [], "releases": {"shop": RELEASE}}
 
 
 def released(**changes):
-    """A release that cannot be rolled back, unless it is told what was before it."""
+    """Return a release that cannot be rolled back, unless a previous one is given."""
     return {**RELEASED, "releases": {"shop": {**RELEASE, "previous": "", **changes}}}
 
 
@@ -63,7 +63,7 @@ def lines(found):
 
 SERVES = f'release {NEW}, commit {"c" * 12} "Fix the cart"'
 STILL = f'still serves release {OLD}, commit {"c" * 12} "Fix the cart"'
-# What happened, what the tasks registered, whether the host's tasks went well, and the lines.
+# What happened, the results of tasks, whether the host's tasks succeeded, and the expected lines.
 CASES = [
     (
         "a new release",
@@ -357,7 +357,7 @@ def variables_of(given):
 
 
 @pytest.mark.parametrize(("given", "alive", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_line_a_site_says_what_happened(given, alive, told):
+def test_one_line_per_site_says_what_happened(given, alive, told):
     found = document(variables_of(given), alive)
     assert lines(found) == told
     jsonschema.validate(found, SCHEMA)
@@ -394,7 +394,7 @@ def test_check_mode_says_what_would_happen(given, told):
     jsonschema.validate(found, SCHEMA)
 
 
-def test_which_sites_of_a_host_were_done_and_which_not():
+def test_results_of_the_sites_of_a_host_after_a_failure():
     sites = [{"name": name, "state": "present", "url": f"http://{name}/"} for name in ("shop", "blog", "wiki")]
     released = {
         "changed": True,
@@ -415,7 +415,7 @@ def test_which_sites_of_a_host_were_done_and_which_not():
     jsonschema.validate(found, SCHEMA)
 
 
-def test_what_roles_want_told_stands_below_the_sites_of_the_host():
+def test_notes_of_roles_are_printed_below_the_sites_of_the_host():
     found = document(variables_of({"uwsgi_releases": UNCHANGED}), notes=["kept /etc/nginx/nginx.conf"])
     assert lines(found)[1:] == ["web1: kept /etc/nginx/nginx.conf"]
 
@@ -429,7 +429,7 @@ def test_what_roles_want_told_stands_below_the_sites_of_the_host():
         (False, "x: (models.W042) auto", ""),
     ],
 )
-def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, told):
+def test_warnings_of_djangos_check_are_printed_once_for_a_new_build(made, check, told):
     built = {**BUILT, "builds": {"shop": {"id": NEW, "check": check}}, "made": BUILT["made"] if made else []}
     found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
     line = f"shop: check --deploy warns of {told}; manage check --deploy shows them"
@@ -437,7 +437,7 @@ def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, tol
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_what_a_build_found_out_is_told_once(made):
+def test_findings_of_a_build_are_printed_once(made):
     notes = ["sessions are in memory; set it", "the media begin with m of the source"]
     built = {**BUILT, "builds": {"shop": {"id": NEW, "notes": notes}}, "made": BUILT["made"] if made else []}
     found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
@@ -452,7 +452,7 @@ def test_hosts_without_sites_are_named_in_one_line():
     jsonschema.validate(found, SCHEMA)
 
 
-def test_what_comes_from_a_host_is_one_line_without_control_characters():
+def test_texts_from_a_host_are_one_line_without_control_characters():
     subject = "Fix\x1b[31m it\nnow " + "x" * 200
     found = document(
         variables_of({"uwsgi_releases": {**UNCHANGED, "releases": {"shop": {**RELEASE, "subject": subject}}}})
@@ -462,7 +462,7 @@ def test_what_comes_from_a_host_is_one_line_without_control_characters():
     assert len(site["subject"]) == 100
 
 
-def test_a_run_that_does_not_end_leaves_a_document_that_says_so():
+def test_an_interrupted_run_leaves_a_document_that_says_so():
     found = run_report.begun(["web1", "db1"], ["db1"], check_mode=False)
     assert (found["finished"], found["ok"]) == (False, False)
     assert [(host["host"], host["status"]) for host in found["hosts"]] == [("web1", "not_reached"), ("db1", "no_sites")]
@@ -490,7 +490,7 @@ class HostVars(dict):
 
 
 def run(monkeypatch, hosts, arguments=None, alive=None, role=None):
-    """Run the action; what it showed."""
+    """Run the action; return its output."""
     shown = []
     monkeypatch.setattr(output, "show", lambda lines: shown.extend(text for text, _colour in lines))
     monkeypatch.setattr(action.context, "CLIARGS", {"args": ["site.yml"], "inventory": ["inventory"]})
@@ -514,7 +514,7 @@ def run(monkeypatch, hosts, arguments=None, alive=None, role=None):
     return shown[1:]
 
 
-def test_all_hosts_are_told_of_together_and_written(monkeypatch, tmp_path):
+def test_all_hosts_are_printed_together_and_written(monkeypatch, tmp_path):
     hosts = {
         "web1": variables_of({"django_builds": NO_BUILD}),
         "web2": variables_of({"uwsgi_releases": UNCHANGED, "nginx_kept": ["kept it"]}),
@@ -535,8 +535,8 @@ def test_all_hosts_are_told_of_together_and_written(monkeypatch, tmp_path):
     assert list(tmp_path.glob("new/*")) == [file]
 
 
-def test_the_command_of_a_site_is_for_its_host_alone(monkeypatch):
-    """Others may not have the site: there the same command would fail."""
+def test_the_rollback_command_of_a_site_is_limited_to_its_host(monkeypatch):
+    """Other hosts may lack the site, and the same command would fail there."""
     released = {"uwsgi_releases": UNCHANGED}
     hosts = {"web1": variables_of(released), "web2": variables_of(released)}
     for host, line in zip(hosts, run(monkeypatch, hosts)):
@@ -571,7 +571,7 @@ PLAY = """
 """
 
 
-def test_a_real_run_tells_of_every_host_though_the_first_has_no_sites_and_the_second_fails(tmp_path):
+def test_a_run_reports_every_host_if_the_first_has_no_sites_and_the_second_fails(tmp_path):
     sites = [{"name": "shop", "domains": ["shop.example"]}]
     hosts = {"db1": {}, "web1": {"web_sites": sites}, "web2": {"web_sites": "{{ the_sites }}", "the_sites": sites}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
@@ -599,20 +599,20 @@ def test_a_real_run_tells_of_every_host_though_the_first_has_no_sites_and_the_se
     ]
 
 
-def test_a_report_that_cannot_be_written_is_told(monkeypatch, tmp_path):
+def test_a_report_that_cannot_be_written_is_a_warning(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(AnsibleActionFail, match="file"):
         run(monkeypatch, {}, {"report": f"{tmp_path}/file/report.json"})
 
 
 @pytest.mark.parametrize(("callback", "shows"), [("default", True), ("ansible.posix.json", False), ("jsonl", False)])
-def test_nothing_is_put_before_a_json_document(monkeypatch, capsys, callback, shows):
+def test_nothing_is_printed_before_a_json_document(monkeypatch, capsys, callback, shows):
     monkeypatch.setattr(output.constants, "config", MagicMock(get_config_value=lambda _name: callback))
     output.show([("web1: {shop} 'x'", "green")])
     assert ("web1: {shop} 'x'" in capsys.readouterr().out) is shows
 
 
-# --- the command that rolls back ---
+# --- the command for a rollback ---
 
 
 @pytest.fixture
@@ -649,7 +649,7 @@ def test_the_command_is_what_the_reader_types(checkout, options, wanted):
     assert found == f"ansible-playbook {wanted.replace('CWD', str(checkout))}"
 
 
-def test_of_several_hosts_the_command_names_one(checkout):
+def test_with_several_hosts_the_command_is_limited_to_one(checkout):
     for options in ({}, {"subset": "web*"}):
         found = rollback_command.command({"args": [], "inventory": [], **options}, [], "shop", checkout, "web1")
         assert found == "ansible-playbook --limit web1 playbooks/rollback.yml -e rollback_site=shop"
@@ -662,7 +662,7 @@ def test_an_installed_collection_is_called_by_its_name(tmp_path, args):
     assert found == "ansible-playbook pyweb.stack.rollback -e rollback_site=shop"
 
 
-def test_hints_are_told_once_when_the_build_is_made():
+def test_hints_are_printed_once_when_the_build_is_made():
     hints = ["package.json has a build script that no step runs"]
     built = {**BUILT, "builds": {"shop": {"check": "", "hints": hints}, "blog": {"hints": ["not made now"]}}}
     found = document({"web_checked": CHECKED, "django_builds": built, "uwsgi_releases": RELEASED})
@@ -672,7 +672,7 @@ def test_hints_are_told_once_when_the_build_is_made():
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_what_did_not_work_and_stopped_nothing_is_told(failed):
+def test_failures_that_stopped_nothing_are_printed(failed):
     note = "site 'shop': superuser failed: no such column; the site is served without it, and the next run tries again"
     result = {**UNCHANGED, "notes": [note]}
     if failed:
@@ -681,7 +681,7 @@ def test_what_did_not_work_and_stopped_nothing_is_told(failed):
     assert found["hosts"][0]["notes"] == [note]
 
 
-def test_commands_are_one_kind_of_change():
+def test_commands_are_summarised_as_one_change():
     result = {**RELEASED, "made": [*RELEASED["made"], "shop: command: npm ci", "shop: command: manage a/b"]}
     [line] = [text for text in lines(document({"web_checked": CHECKED, "uwsgi_releases": result})) if "shop" in text]
     assert "release, command" in line
@@ -701,7 +701,7 @@ def test_a_failed_command_is_the_error_of_its_site():
     assert site["error"] == message.partition(": ")[2]
 
 
-def test_the_fault_of_one_site_is_not_the_others():
+def test_the_fault_of_one_site_is_not_reported_for_others():
     both = [{"name": name, "state": "present", "url": URL} for name in ("shop", "blog")]
     after = {"made": BUILT["made"], "builds": {}, "live": {"blog": LIVE}, "faulty": ["blog"], "others": ["shop"]}
     fault = "site 'blog': source failed: no answer"
@@ -720,7 +720,7 @@ def test_the_fault_of_one_site_is_not_the_others():
     ]
 
 
-def test_a_fault_of_the_host_after_that_of_a_site_is_everybodys():
+def test_a_fault_of_the_host_after_that_of_a_site_applies_to_all_sites():
     both = [{"name": name, "state": "present", "url": URL} for name in ("shop", "blog")]
     fault = {"changed": False, "failed": True, "msg": "site 'blog': source failed: no answer"}
     found = document(
@@ -735,7 +735,7 @@ def test_a_fault_of_the_host_after_that_of_a_site_is_everybodys():
     assert [site["status"] for site in found["hosts"][0]["sites"]] == ["not_done", "failed"]
 
 
-def test_certificates_are_told_of_at_their_site_and_the_timer_at_the_host():
+def test_certificates_are_reported_with_their_site_and_the_timer_with_the_host():
     made = "shop: certificate for shop.example from ca.example: there is none"
     issued = {"changed": True, "made": [made], "host": ["certbot.timer: start, enable"]}
     found = document({"web_checked": CHECKED, "uwsgi_releases": UNCHANGED, "nginx_issued": issued})

@@ -1,4 +1,4 @@
-"""What `make test` runs, in which order, and what it takes for a pass: plan.py and test.py of tests/tools."""
+"""What `make test` runs, in which order, and when it passes: plan.py and test.py of tests/tools."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
-    """The runner as a module, with its logs elsewhere and without a container engine."""
+    """Import the runner, with its logs in another directory and without a container engine."""
     spec = importlib.util.spec_from_file_location("pyweb_runner", ROOT / "tests/tools/test.py")
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "pyweb_runner", module)  # dataclasses look it up
+    monkeypatch.setitem(sys.modules, "pyweb_runner", module)  # dataclasses looks up the module
     spec.loader.exec_module(module)
     monkeypatch.setattr(plan, "LOGS", tmp_path)
     monkeypatch.setattr(plan, "ALONE", tmp_path / "alone.lock")
@@ -40,7 +40,7 @@ def names(runner, *words, **environment):
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_asked_on_one_platform_of_each_family(runner):
+def test_all_tests_run_on_one_platform_of_each_family(runner):
     planned = names(runner)
     for platform in ("debian12", "centos9"):
         asked = {name.rsplit(" ", 1)[0] for name in planned if name.endswith(f" {platform}")}
@@ -64,29 +64,29 @@ def test_everything_is_asked_on_one_platform_of_each_family(runner):
 
 
 @pytest.mark.parametrize("platform", ["debian13", "centos10"])
-def test_the_others_are_asked_whether_they_are_what_the_roles_take_them_for_and_serve(runner, platform):
+def test_other_platforms_run_the_scenarios_platform_and_sanity(runner, platform):
     asked = [name for name in names(runner) if name.endswith(f" {platform}")]
     assert asked == [f"image {platform}", f"molecule platform {platform}", f"molecule sanity {platform}"]
 
 
-def test_a_platform_that_only_a_registry_has_is_asked_where_it_is_named(runner):
+def test_a_platform_from_a_registry_only_runs_if_it_is_named(runner):
     assert not [name for name in names(runner) if name.endswith((" rocky9", " ubuntu2204"))]
     assert not [name for name in names(runner, FULL="all") if name.endswith(" ubuntu2404")]
     assert "molecule default ubuntu2404" in names(runner, PLATFORMS="ubuntu2404")
 
 
-def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
+def test_every_scenario_is_in_the_plan(runner):
     there = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
     assert there == {*plan.SCENARIOS.split(), *plan.BRIEF}
 
 
-def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
+def test_make_lint_runs_the_gates_that_need_no_host(runner):
     asked = {step.name: step.command[1:] for step in runner.chosen(runner.all_steps({}), ["lint"])}
     gates = {"ansible", "yaml", "python", "format", "types", "docs", "spelling", "changelog"}
     assert {name.removeprefix("lint ") for name in asked} == {*gates, "setup"}
     pinned = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
     programs = {command[0] for name, command in asked.items() if name != "setup"}
-    # The hooks of pre-commit are these gates, with the same programs.
+    # The hooks of pre-commit run the same programs.
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     entries = [hook["entry"].split() for hook in hooks]
     assert {entry[0] for entry in entries} == {"tests/tools/in_venv.sh"}
@@ -95,7 +95,7 @@ def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
         assert any(line.startswith(f"{program}==") for line in pinned), program
 
 
-def test_full_asks_everything_of_every_platform_that_it_names(runner):
+def test_full_runs_all_tests_on_the_platforms_that_it_names(runner):
     planned = names(runner, FULL="debian12 debian13 centos9 centos10")
     for platform in ("debian12", "debian13", "centos9", "centos10"):
         assert f"molecule sanity {platform}" not in planned
@@ -113,7 +113,7 @@ def test_full_can_be_all_platforms(runner):
     assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
 
 
-def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
+def test_the_long_table_of_the_doctor_runs_with_all_or_by_name(runner):
     long = ["doctor-long debian12", "doctor-long centos9"]
     assert [name for name in names(runner, FULL="all") if name.startswith("doctor-long")] == long
     assert not [name for name in names(runner) if name.startswith("doctor-long")]
@@ -124,14 +124,14 @@ def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
     assert step.env == {"PYWEB_PLATFORM": "debian12"}
 
 
-def test_the_site_of_the_documentation_is_visited_with_all_or_by_its_name(runner):
+def test_the_site_of_the_documentation_is_visited_with_all_or_by_name(runner):
     steps = ["docs-site build", "docs-site browser", "docs-site"]
     assert [name for name in names(runner, FULL="all") if name.startswith("docs-site")] == steps
     assert not [name for name in names(runner) if name.startswith("docs-site")]
     assert names(runner, "docs-site") == ["setup", *steps]
 
 
-def test_ansible_test_runs_with_all_or_by_its_name_and_the_quick_gates_always(runner):
+def test_ansible_test_runs_with_all_or_by_name_and_the_quick_gates_always(runner):
     steps = ["sanity 2.16", "sanity 2.17", "sanity 2.18", "sanity 2.19"]
     assert names(runner, "sanity") == ["setup", *steps]
     assert set(steps) <= set(names(runner, FULL="all"))
@@ -139,14 +139,14 @@ def test_ansible_test_runs_with_all_or_by_its_name_and_the_quick_gates_always(ru
     assert {"gates galaxy", "gates compile"} <= set(names(runner))
 
 
-def test_a_platform_that_is_asked_for_is_asked_everything(runner):
+def test_a_platform_that_is_named_runs_all_tests(runner):
     planned = names(runner, PLATFORMS="debian13")
     assert "faults debian13" in planned
     assert "molecule default debian13" in planned
     assert not [name for name in planned if name.endswith("debian12")]
 
 
-def test_a_platform_can_be_chosen_without_more_questions(runner):
+def test_a_platform_can_run_the_short_tests_only(runner):
     planned = names(runner, PLATFORMS="debian13", FULL="debian12 centos9")
     assert [name for name in planned if name.startswith(("molecule", "faults", "load"))] == [
         "molecule platform debian13",
@@ -154,7 +154,7 @@ def test_a_platform_can_be_chosen_without_more_questions(runner):
     ]
 
 
-def test_what_is_the_same_everywhere_is_asked_once_unless_all_is_asked(runner):
+def test_tests_that_are_the_same_everywhere_run_once_unless_all_is_given(runner):
     def less(**environment):
         steps = [step for step in runner.all_steps(environment) if "not same_everywhere" in step.command]
         return {step.platform for step in steps}
@@ -172,7 +172,7 @@ def test_a_scenario_can_be_chosen(runner):
     ]
 
 
-def test_a_word_brings_what_its_steps_need_and_nothing_else(runner):
+def test_a_word_selects_the_steps_it_needs_and_no_others(runner):
     assert names(runner, "faults", PLATFORMS="centos9") == ["setup", "engine", "image centos9", "faults centos9"]
     assert names(runner, "unit") == ["setup", "unit"]
     assert names(runner, "lint python") == ["setup", "lint python"]
@@ -182,7 +182,7 @@ def test_a_word_brings_what_its_steps_need_and_nothing_else(runner):
     ]
 
 
-def test_what_needs_a_machine_of_its_own_runs_when_it_is_named(runner):
+def test_tests_that_need_a_virtual_machine_run_by_name_only(runner):
     assert not [name for name in names(runner, FULL="all") if name.startswith("vm")]
     assert names(runner, "vm") == ["setup", "engine", "image debian12", "vm qemu", "vm debian12"]
     assert names(runner, "vm", PLATFORMS="debian13") == []
@@ -196,7 +196,7 @@ def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
     )
 
 
-def test_what_compares_times_comes_last_and_alone(runner):
+def test_the_comparison_of_times_runs_last_and_alone(runner):
     plan = runner.all_steps({})
     assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
     assert [step.name for step in plan if step.alone] == ["load times debian12"] == [plan[-1].name]
@@ -204,7 +204,7 @@ def test_what_compares_times_comes_last_and_alone(runner):
     assert times == [f"load times {platform}" for platform in platforms.LOCAL]
 
 
-def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):
+def test_parallel_steps_share_no_container_or_directory(runner):
     steps = [step for step in runner.all_steps({"PYWEB_PREFIX": "mine"}) if step.container]
     assert {step.container for step in steps} >= {"mine-default-debian12", "mine-platform-centos10"}
     assert len({step.container for step in steps}) == len({step.scratch for step in steps}) == len(steps)
@@ -218,7 +218,7 @@ def shell(runner, name, script, *needs, **more):
     return runner.Step(name, ["sh", "-c", script], list(needs), **more)
 
 
-def test_a_failure_stops_only_what_needs_it(runner, capsys):
+def test_a_failure_stops_only_the_steps_that_depend_on_it(runner, capsys):
     steps = [
         shell(runner, "bad", "echo the reason; exit 3"),
         shell(runner, "good", "echo fine"),
@@ -245,14 +245,14 @@ def test_the_last_lines_say_what_failed_and_why(runner, capsys):
     assert "much" not in end
 
 
-def test_all_good_is_status_0(runner, capsys):
+def test_a_run_without_failures_has_status_0(runner, capsys):
     steps = [shell(runner, "good", "true")]
     runner.run_all(steps, jobs=1)
     assert runner.report(steps) == 0
     assert capsys.readouterr().out.rstrip().endswith("1 passed, 0 failed")
 
 
-def test_a_step_waits_for_what_it_needs(runner, tmp_path):
+def test_a_step_waits_for_its_dependencies(runner, tmp_path):
     made = tmp_path / "made"
     steps = [
         shell(runner, "second", f"test -e {made}", "first"),
@@ -262,7 +262,7 @@ def test_a_step_waits_for_what_it_needs(runner, tmp_path):
     assert [step.outcome for step in steps] == ["passed", "passed"]
 
 
-def test_steps_run_side_by_side_but_not_more_than_jobs(runner, monkeypatch):
+def test_steps_run_in_parallel_up_to_the_number_of_jobs(runner, monkeypatch):
     most, now, lock = 0, 0, threading.Lock()
 
     def counted(step):
@@ -280,7 +280,7 @@ def test_steps_run_side_by_side_but_not_more_than_jobs(runner, monkeypatch):
     assert most == 3
 
 
-def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_path):
+def test_a_measurement_waits_for_other_steps_and_blocks_new_ones(runner, tmp_path):
     events = tmp_path / "events"
 
     def noted(name, seconds=0.1):
@@ -288,7 +288,7 @@ def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_p
 
     steps = [
         shell(runner, "long", noted("long", 0.5)),
-        # As tests/load/conftest.py does it: it sets up beside the others, and then wants to be alone.
+        # As in tests/load/conftest.py: the setup runs in parallel to others, and the measurement alone.
         shell(runner, "load", f"echo set up >> {events}; flock {plan.ALONE} sh -c '{noted('load', 0.3)}'", alone=True),
         shell(runner, "soon", "sleep 0.1"),
         shell(runner, "late", noted("late"), "soon"),
@@ -301,11 +301,11 @@ def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_p
     assert told[told.index("+load") + 1] == "-load", told
 
 
-def test_a_container_is_gone_before_anything_is_measured(runner, tmp_path, monkeypatch):
+def test_a_container_is_removed_before_a_measurement_begins(runner, tmp_path, monkeypatch):
     events = tmp_path / "events"
 
     def removed(*words):
-        time.sleep(0.3)  # as long as an engine takes: what measures is waiting by then
+        time.sleep(0.3)  # as long as an engine takes, so that the measurement is already waiting
         with events.open("a", encoding="ascii") as file:
             file.write(f"{words[0]} {words[-1]}\n")
         return ""
@@ -320,7 +320,7 @@ def test_a_container_is_gone_before_anything_is_measured(runner, tmp_path, monke
 
 
 def pytest_step(runner, output, status=0):
-    """A step whose pytest says `output`."""
+    """Return a step whose pytest prints `output`."""
     return runner.Step("unit", ["sh", "-c", f"cat <<'END'\n{output}\nEND\nexit {status}", "pytest"])
 
 
@@ -349,7 +349,7 @@ def test_a_summary_does_not_hide_a_bad_status(runner):
     assert step.outcome == "failed"
 
 
-def test_the_suites_are_known_as_pytests(runner):
+def test_the_suites_are_recognised_as_runs_of_pytest(runner):
     steps = {step.name: step for step in runner.all_steps({})}
     for name in ("unit", "faults debian12", "doctor centos9", "load times debian12", "load answers centos9"):
         assert runner.verdict(steps[name], 0, "nothing of a summary")
@@ -362,7 +362,7 @@ def test_a_verify_that_found_no_tests_has_failed(runner):
     assert runner.verdict(step, 0, "INFO     Verifier completed successfully.") == ""
 
 
-def test_a_failed_scenario_says_what_its_container_knows_before_that_is_removed(runner, capsys):
+def test_the_state_of_a_failed_scenarios_container_is_saved_before_its_removal(runner, capsys):
     step = shell(runner, "molecule default debian12", "exit 1", container="molecule-default-debian12")
     runner.EVIDENCE = ROOT / "tests/tools/evidence.sh"
     runner.run_all([step], jobs=1)
@@ -375,13 +375,13 @@ def test_a_failed_scenario_says_what_its_container_knows_before_that_is_removed(
     assert "what docker says" in step.log.read_text(encoding="utf-8")
 
 
-def test_a_scenario_that_passed_is_removed_without_a_question(runner):
+def test_the_container_of_a_passed_scenario_is_removed_without_saving(runner):
     step = shell(runner, "molecule default debian12", "true", container="molecule-default-debian12")
     runner.run_all([step], jobs=1)
     assert runner.dockers == [("rm", "--force", "--volumes", "molecule-default-debian12")]
 
 
-def test_what_an_earlier_run_remembers_is_forgotten(runner, tmp_path):
+def test_state_of_an_earlier_run_is_removed(runner, tmp_path):
     old = tmp_path / "scratch/state.yml"
     old.parent.mkdir()
     old.write_text("created: true", encoding="utf-8")
@@ -390,19 +390,19 @@ def test_what_an_earlier_run_remembers_is_forgotten(runner, tmp_path):
     assert step.outcome == "passed"
 
 
-def test_a_step_that_never_ends_is_stopped_with_all_that_it_started(runner, monkeypatch, tmp_path):
+def test_a_step_that_exceeds_its_limit_is_killed_with_its_children(runner, monkeypatch, tmp_path):
     pid = tmp_path / "pid"
     step = shell(runner, "endless", f"sleep 60 & echo $! > {pid}; wait", seconds_most=0.3)
     runner.run_all([step], jobs=1)
     assert step.outcome == "failed"
     deadline = time.monotonic() + 5
     while alive(int(pid.read_text(encoding="ascii"))):
-        assert time.monotonic() < deadline, "what the step started still runs"
+        assert time.monotonic() < deadline, "a child of the step still runs"
         time.sleep(0.05)
 
 
 def alive(process):
-    """Whether it runs; a zombie that nobody has waited for does not."""
+    """Return whether it runs; a zombie does not."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
 

@@ -1,4 +1,4 @@
-"""The sandbox of a site's processes: whose directives they are, what loosens them, and how commands get into it."""
+"""The sandbox of a site's processes: where its directives come from, exceptions, and how commands run in it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def writable(found):
     return [path.removeprefix("-") for path in found["ReadWritePaths"]]
 
 
-# --- what a site may ---
+# --- access of a site ---
 
 
-def test_a_site_writes_its_data_and_its_sockets():
+def test_a_site_can_write_its_data_and_its_sockets():
     found = of()
     assert writable(found) == ["/var/lib/sites/shop", "/run/sites/shop"]
     assert {name: values for name, values in found.items() if name != "ReadWritePaths"} == sandbox.DIRECTIVES
 
 
-def test_media_elsewhere_and_those_that_a_link_of_root_leads_to_are_writable(tmp_path):
+def test_media_elsewhere_and_targets_of_roots_links_are_writable(tmp_path):
     assert "/srv/pictures" in writable(of(nginx={"media": {"url": "/m/", "path": "/srv/pictures"}}))
     (tmp_path / "state/shop").mkdir(parents=True)
     (tmp_path / "disk").mkdir()
@@ -65,11 +65,11 @@ def test_media_elsewhere_and_those_that_a_link_of_root_leads_to_are_writable(tmp
         ({"req-logger": "file:/etc/x.log", "harakiri": 5}, []),
     ],
 )
-def test_what_options_of_uwsgi_write_is_writable(options, paths):
+def test_paths_in_uwsgi_options_are_writable(options, paths):
     assert writable(of(uwsgi={"options": options}))[2:] == paths
 
 
-def test_what_the_settings_write_is_writable_but_nothing_of_the_system():
+def test_paths_in_settings_are_writable_except_those_of_the_system():
     build = {"written": ["/srv/db", "/var/log/my shop", "/etc", "/usr/share/x", "/", "/home", "/proc/1", "/srv/../etc"]}
     found = of(build)
     assert found["ReadWritePaths"][2:] == ["-/srv/db", '"-/var/log/my shop"']
@@ -87,7 +87,7 @@ def test_what_the_settings_write_is_writable_but_nothing_of_the_system():
         ({"uwsgi": {"options": {"pythonpath": ["/srv/a", "/home/huatai/lib"]}}}, {}, "read-only"),
     ],
 )
-def test_homes_are_hidden_unless_the_site_lies_in_one(keys, build, value):
+def test_homes_are_hidden_unless_the_site_is_in_one(keys, build, value):
     assert of(build, **keys)["ProtectHome"] == [value]
 
 
@@ -98,19 +98,19 @@ def test_a_link_into_a_home_counts(tmp_path, monkeypatch):
     assert of(source={"path": str(tmp_path / "code")})["ProtectHome"] == ["read-only"]
 
 
-def test_an_account_that_is_somebody_elses_keeps_its_ipc():
+def test_a_user_of_the_host_keeps_its_ipc_objects():
     assert "RemoveIPC" not in of(user="huatai")
 
 
-def test_a_build_that_never_said_what_it_writes_may_write_where_its_user_may():
-    """It was made by an earlier version, on a host that is to be taken over."""
+def test_a_build_without_recorded_paths_can_write_where_its_user_can():
+    """Such a build was made by an earlier version, on a host that is being upgraded."""
     manifest = {name: value for name, value in goldens.BUILD.items() if name != "written"}
     found = sandbox.of_site(site(source={"path": "/home/huatai/mysite"}), manifest)
     assert found["ProtectSystem"] == ["full"]
     assert writable(found)[-1] == "/home/huatai/mysite"
 
 
-# --- what the inventory says ---
+# --- directives of the inventory ---
 
 
 def directives(unit):
@@ -119,7 +119,7 @@ def directives(unit):
     return [line for line in text.splitlines() if "=" in line]
 
 
-def test_a_directive_of_the_inventory_replaces_ours():
+def test_a_directive_of_the_inventory_replaces_the_default():
     found = directives({"ProtectHome": "read-only", "PrivateDevices": "no"})
     assert [line for line in found if line.startswith(("ProtectHome", "PrivateDevices"))] == [
         "PrivateDevices=no",
@@ -127,7 +127,7 @@ def test_a_directive_of_the_inventory_replaces_ours():
     ]
 
 
-def test_what_systemd_adds_up_is_added():
+def test_directives_that_systemd_accumulates_are_added():
     found = directives({"ReadWritePaths": "/srv/a%b", "SystemCallFilter": ["@chown"], "RestrictAddressFamilies": ""})
     assert [line for line in found if line.startswith(("ReadWritePaths", "SystemCallFilter", "RestrictAddress"))] == [
         "SystemCallFilter=@system-service",
@@ -141,7 +141,7 @@ def test_what_systemd_adds_up_is_added():
     ]
 
 
-def test_commands_get_of_the_inventory_what_is_about_the_sandbox():
+def test_commands_only_get_sandbox_directives_of_the_inventory():
     own = {"ProtectHome": ["no"], "ReadWritePaths": ["/srv/a"], "MemoryMax": ["1G"], "Environment": ["A=1"]}
     assert sandbox.with_own({"ProtectHome": ["yes"], "ReadWritePaths": ["/x"]}, own) == {
         "ProtectHome": ["no"],
@@ -156,18 +156,18 @@ def build(environment=None, **keys):
     return sandbox.of_build(site(**keys), environment or {})
 
 
-def test_a_build_writes_builds_virtualenvs_caches_and_data():
+def test_a_build_can_write_builds_virtualenvs_caches_and_data():
     assert writable(build()) == [
         "/opt/sites/shop/builds",
         "/opt/sites/shop/virtualenvs",
         "/var/cache/sites/shop",
-        # Where steps have directories of their own; it is root's.
+        # The parent directory of the steps' own directories; it belongs to root.
         "/var/lib/pyweb.stack",
         "/var/lib/sites/shop",
     ]
 
 
-def test_a_build_writes_the_virtualenv_that_the_site_names():
+def test_a_build_can_write_the_virtualenv_of_the_inventory():
     found = build(source={"path": "/home/huatai/mysite"}, virtualenv="/home/huatai/venv")
     assert writable(found)[-2:] == ["/home/huatai/mysite", "/home/huatai/venv"]
     assert found["ProtectHome"] == ["read-only"]
@@ -181,12 +181,12 @@ def test_a_build_writes_the_virtualenv_that_the_site_names():
         ({"PIP_FIND_LINKS": "file:///tmp/wheels"}, "yes", False),
     ],
 )
-def test_a_build_reaches_what_its_environment_names(environment, home, private):
+def test_a_build_can_read_paths_in_its_environment(environment, home, private):
     found = build(environment)
     assert (found["ProtectHome"], "PrivateTmp" in found) == ([home], private)
 
 
-def test_a_build_is_allowed_what_uwsgi_is():
+def test_a_build_has_the_same_exceptions_as_uwsgi():
     assert build(uwsgi={"unit": {"ReadWritePaths": "/srv/a"}})["ReadWritePaths"][-1] == "/srv/a"
 
 
@@ -219,11 +219,11 @@ def test_no_value_of_the_environment_is_on_a_command_line():
         (226, "its own\n", (226, "its own\n", "")),
     ],
 )  # fmt: skip
-def test_how_a_command_ended(status, errors, told):
+def test_exit_status_of_a_command(status, errors, told):
     assert confined.ending(status, errors) == told
 
 
-# Stands for systemd: runs what comes after the options of systemd-run, and notes what is stopped.
+# A fake systemd: it runs what comes after the options of systemd-run, and records what is stopped.
 SYSTEMD_RUN = """#!/usr/bin/python3
 import os, sys
 words = [word.replace("$$", "$") for word in sys.argv[1:] if not word.startswith("--")]
@@ -233,7 +233,7 @@ os.execvp(words[0], words)
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
-    """A shell with a sandbox, and a systemd that has none."""
+    """Return a shell with a sandbox, and a fake systemd without one."""
     for name, text in (("systemd-run", SYSTEMD_RUN), ("systemctl", f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -253,7 +253,7 @@ def test_a_command_in_the_sandbox_gets_its_environment_its_input_and_its_directo
 
 
 @AS_ROOT
-def test_a_command_in_the_sandbox_fails_as_one_outside_does(shell):
+def test_a_command_fails_in_the_sandbox_as_outside(shell):
     def failure(*words, **more):
         with pytest.raises(StepError) as caught:
             shell.run("step", words, "nobody", **more)
@@ -266,7 +266,7 @@ def test_a_command_in_the_sandbox_fails_as_one_outside_does(shell):
 
 
 @AS_ROOT
-def test_a_command_in_the_sandbox_that_takes_too_long_has_its_unit_stopped(shell, tmp_path):
+def test_the_unit_of_a_command_that_takes_too_long_is_stopped(shell, tmp_path):
     with pytest.raises(StepError, match=r"no end after 0\.3 s"):
         shell.run("step", ["sleep", "60"], "nobody", timeout=0.3)
     assert re.fullmatch(r"stop --quiet pyweb-run-shop-[0-9a-f]{12}\.service\n", (tmp_path / "asked").read_text())
@@ -294,12 +294,12 @@ def wait_until(holds):
 
 
 @AS_ROOT
-def test_what_root_does_is_in_no_sandbox(shell, monkeypatch):
+def test_commands_of_root_run_without_a_sandbox(shell, monkeypatch):
     monkeypatch.setattr(confined, "command", None)
     assert shell.run("step", ["true"]).returncode == 0
 
 
-def test_a_shell_within_a_sandbox_hides_the_same_secrets():
+def test_a_shell_in_a_sandbox_hides_the_same_secrets():
     outside = Shell("shop", {}, [SECRET])
     inside = outside.within({"PrivateTmp": ["yes"]})
     assert (inside.mask(SECRET), inside.sandbox, outside.sandbox) == ("********", {"PrivateTmp": ["yes"]}, {})

@@ -1,4 +1,4 @@
-"""Where visitors find a site with https of its own, and what Django trusts."""
+"""The URL of a site with https, and the origins that Django trusts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWO = ["shop.example.com", "www.example.com"]
         ({"domains": TWO, "canonical": TWO[1], "nginx": {"listen": 443}}, "http://www.example.com/"),
     ],
 )
-def test_where_a_visitor_finds_a_site(keys, found):
+def test_url_of_a_site(keys, found):
     assert url(completed(**keys)) == found
 
 
@@ -43,12 +43,12 @@ def test_where_a_visitor_finds_a_site(keys, found):
         ),
     ],
 )
-def test_what_django_trusts(keys, origins):
+def test_origins_that_django_trusts(keys, origins):
     assert completed(**keys)["origins"] == origins
 
 
 def test_a_site_of_an_earlier_version_has_no_tls():
-    """What it recorded has none of the keys of https."""
+    """Its record has no keys of https."""
     recorded = {"domains": ["shop.example.com"], "nginx": {"listen": [{"address": "", "port": 8080}]}}
     assert schemes.kind(recorded) == "none"
     assert not schemes.has_tls(recorded)
@@ -56,6 +56,6 @@ def test_a_site_of_an_earlier_version_has_no_tls():
     assert (schemes.scheme(recorded), schemes.authority(recorded)) == ("http", "shop.example.com:8080")
 
 
-def test_an_absent_site_with_tls_is_found_nowhere():
+def test_an_absent_site_with_tls_has_no_url():
     [site] = complete([{"name": "shop", "state": "absent", "tls": {"acme": {}}}])
     assert url(site) == ""

@@ -1,4 +1,4 @@
-"""Directories that go away with a step."""
+"""Temporary directories of a step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from builds import AS_ROOT
 
 
 @AS_ROOT
-def test_a_directory_of_an_account_that_goes_away(tmp_path):
+def test_a_directory_of_an_account_is_removed_after_use(tmp_path):
     parent = tmp_path / "run"
 
     def fill(path):
-        assert os.stat(path).st_uid == 0, "nobody else may write while root does"
+        assert os.stat(path).st_uid == 0, "others must not be able to write while root does"
         Path(path, "key").write_text("k")
 
     with scratch.directory(str(parent), 65534, 65534, fill) as path:
@@ -29,13 +29,13 @@ def test_a_directory_of_an_account_that_goes_away(tmp_path):
     assert os.path.isdir("/etc")
 
 
-def test_it_goes_away_when_the_step_fails(tmp_path):
+def test_it_is_removed_if_the_step_fails(tmp_path):
     with pytest.raises(KeyError), scratch.directory(str(tmp_path), os.getuid(), os.getgid()):
         raise KeyError
     assert os.listdir(tmp_path) == []
 
 
-def test_what_a_killed_run_left_is_removed_and_what_a_running_one_has_stays(tmp_path):
+def test_directories_of_killed_runs_are_removed_and_those_of_running_ones_kept(tmp_path):
     for name in (".step-4194999-0123abcd", f".step-{os.getppid()}-0123abcd", ".step-x", "before.json"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "key").write_text("k")

@@ -1,4 +1,4 @@
-"""What may be shown of a site, and what is hidden."""
+"""Which values of a site are shown, and which are hidden."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.site import spli
 from models import KEY, SECRET, completed, faults
 
 
-def test_secrets_are_parted_from_what_may_be_shown():
+def test_secrets_are_separated_from_public_values():
     site = completed(
         env={"TOKEN": SECRET},
         files={"a/b.py": f"TOKEN = '{SECRET}'"},
@@ -51,10 +51,10 @@ def test_secrets_are_parted_from_what_may_be_shown():
     assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
     assert public[0]["database"] is True
     assert public[0]["files"] == {}
-    assert SECRET in json.dumps(site)  # the model's own copy is whole
+    assert SECRET in json.dumps(site)  # the model's own copy is complete
 
 
-def test_no_secret_in_a_message_however_wrong_the_site_is():
+def test_no_secret_is_in_an_error_about_an_invalid_site():
     found = faults(
         {
             "name": "shop",
@@ -97,7 +97,7 @@ def by_dns(**given):
         (by_dns(plugin="cloudflare", credentials=CREDENTIALS), {"dns_credentials": CREDENTIALS}, None),
     ],
 )
-def test_secrets_of_tls_travel_under_names_of_their_own(tls, stored, shown):
+def test_secrets_of_tls_are_passed_under_their_own_names(tls, stored, shown):
     site = completed(tls=tls, source={"git": "x", "key": KEY})
     before = json.dumps(site)
     [public], secrets = split_secrets([site])
@@ -149,7 +149,7 @@ def test_a_site_without_secrets_has_the_same_keys():
     assert public[0]["source"] == completed()["source"]
 
 
-def test_what_is_shown_shares_nothing_with_the_site_that_is_hidden():
+def test_splitting_secrets_does_not_change_the_site():
     site = completed(superuser={"username": "admin", "password": SECRET}, source={"git": "x", "key": KEY})
     before = json.dumps(site)
     split_secrets([site])
@@ -190,13 +190,13 @@ def test_all_secret_values_are_hidden():
     )
 
 
-def test_what_is_no_secret_is_not_hidden():
+def test_values_that_are_not_secret_are_not_hidden():
     _public, secrets = split_secrets([completed(source={"git": "https://git.example.com/shop.git"})])
     assert hidden_values(secrets["shop"], {"https_proxy": "http://proxy:3128", "LANG": "C"}) == []
     assert hidden_values(secrets["shop"]) == []
 
 
-def test_a_variable_of_the_installers_that_is_a_secret_by_its_name_is_hidden():
+def test_a_variable_of_the_installers_with_a_secret_name_is_hidden():
     _public, secrets = split_secrets([completed()])
     environment = {
         "UV_INDEX_OURS_PASSWORD": "hunter-2",
@@ -226,12 +226,12 @@ def test_how_a_repository_is_shown(given, shown):
     assert public[0]["source"]["git"] == shown
 
 
-def test_short_lines_and_single_lines_are_no_secrets_of_their_own():
+def test_short_lines_and_single_lines_are_not_separate_secrets():
     assert all_forms(["1234567\n12345678\n"]) == ["1234567\n12345678", "12345678"]
     assert all_forms(["https://token@git/x"]) == ["https://token@git/x", "token"]
 
 
-def test_password_of_a_url_is_hidden_as_the_server_gets_it():
+def test_password_of_a_url_is_also_hidden_decoded():
     assert all_forms(["postgres://u:a%40b@db/x"]) == ["postgres://u:a%40b@db/x", "u:a%40b", "a%40b", "a@b"]
 
 
@@ -256,7 +256,7 @@ def test_password_of_a_url_is_hidden_as_the_server_gets_it():
         "/opt/sites/shop",
     ],
 )
-def test_truth_values_paths_and_the_sites_own_names_are_shown(value):
+def test_booleans_paths_and_the_sites_own_names_are_shown(value):
     site = completed(settings_module="shop.settings.production", wsgi="shop.wsgi:application")
     assert is_shown(value, own_names(site))
     _public, secrets = split_secrets([{**site, "env": {"ANY": value}}])
@@ -281,15 +281,15 @@ def test_truth_values_paths_and_the_sites_own_names_are_shown(value):
         "postgres://shop:pa55@db/shop",
     ],
 )
-def test_everything_else_of_env_is_hidden(value):
+def test_all_other_values_of_env_are_hidden(value):
     assert value in hidden_variables({"ANY": value}, own_names(completed()))
 
 
-def test_names_of_modules_and_places_are_shown():
+def test_module_names_and_regions_are_shown():
     assert hidden_variables({"DJANGO_SETTINGS_MODULE": "conf.live", "LANG": "de_DE.UTF-8"}, ()) == []
 
 
-def test_a_password_in_a_url_that_is_the_sites_own_name_hides_no_message():
+def test_a_password_in_a_url_is_not_hidden_elsewhere_if_it_is_the_sites_name():
     names = own_names(completed())
     assert hidden_variables({"CACHE": "redis://shop:shop@cache/1"}, names) == [
         "redis://shop:shop@cache/1",
@@ -297,13 +297,13 @@ def test_a_password_in_a_url_that_is_the_sites_own_name_hides_no_message():
     ]
 
 
-def test_only_env_is_read_for_what_is_no_secret():
+def test_only_values_of_env_can_be_exempt():
     site = completed(superuser={"username": "admin", "password": "shop"})
     _public, secrets = split_secrets([site])
     assert hidden_values(secrets["shop"], names=own_names(site)) == ["shop"]
 
 
-def test_what_of_an_environment_may_stand_on_a_command_line():
+def test_variables_that_may_be_on_a_command_line():
     shown = {
         "https_proxy": "http://u:pw@proxy:3128",
         "NO_PROXY": "localhost",
@@ -320,12 +320,12 @@ def test_what_of_an_environment_may_stand_on_a_command_line():
     assert shown_environment({**shown, **hidden}) == shown
 
 
-def test_no_task_hands_over_a_whole_environment():
-    """The keyword `environment` ends on a command line; a parameter of that name, further in, does not."""
+def test_no_task_passes_a_whole_environment():
+    """The keyword `environment` ends up on a command line; a module's parameter of this name does not."""
     folder = Path(__file__).resolve().parents[2]
     found = [path for name in ("roles", "playbooks") for path in (folder / name).rglob("*.yml")]
     lines = [(path, line) for path in found for line in path.read_text().splitlines()]
     keywords = [(path.name, line) for path, line in lines if re.match(r"\s*environment: ", line)]
-    # That of django_build, which its action plugin puts among the secrets.
+    # The parameter of django_build, which its action plugin passes among the secrets.
     assert [name for name, line in keywords if "shown_environment" not in line] == ["build.yml"]
     assert len(keywords) == 6

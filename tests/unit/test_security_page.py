@@ -1,4 +1,4 @@
-"""docs/security.md names the test of each promise: each of these is there."""
+"""docs/security.md names the test of each promise; all of these tests exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_page_names_tests():
 
 
 @pytest.mark.parametrize(("name", "test"), TESTS)
-def test_a_test_that_the_page_names_is_there(name, test):
+def test_a_test_that_the_page_names_exists(name, test):
     places = (
         [ROOT / name]
         if name.startswith("tests/")
@@ -34,5 +34,5 @@ def test_a_test_that_the_page_names_is_there(name, test):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests/hostile").glob("test_*.py")), ids=lambda path: path.name)
-def test_every_attack_holds_a_promise(path):
+def test_every_attack_test_belongs_to_a_promise(path):
     assert f"`{path.name}" in PAGE

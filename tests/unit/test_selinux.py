@@ -1,4 +1,4 @@
-"""What SELinux is told for given sites. What a real policy makes of it is for a host that has one."""
+"""The SELinux module for given sites. Its effect is tested on a host with a real policy."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def test_only_what_a_site_needs_is_allowed(keys, rules):
     assert {line for line in lines if line.lstrip().startswith("(allow httpd_t")} == rules
 
 
-def test_a_path_is_no_expression():
+def test_special_characters_of_a_path_are_escaped():
     text = told(nginx={"media": {"path": "/srv/a.b+c"}, "static": False})["text"]
     assert r'(filecon "/srv/a\.b\+c(/.*)?" ' in text
 
 
-def test_an_absent_site_is_told_nothing_of():
+def test_an_absent_site_has_no_rules():
     found = policy(complete([{"name": "shop", "state": "absent"}]))
     assert found == {"text": "; Written by pyweb.stack: change the inventory instead.\n", "paths": []}
 
 
-def test_nginx_may_read_the_answers_to_the_challenge_of_a_ca():
+def test_nginx_can_read_the_answers_to_the_challenge_of_a_ca():
     asked = told(tls={"acme": {}})
     assert "/var/lib/pyweb-acme" in asked["paths"]
     label = CONTEXT.format("httpd_sys_content_t")
@@ -68,12 +68,12 @@ def test_nginx_may_read_the_answers_to_the_challenge_of_a_ca():
 
 def test_the_rule_names_the_domain_that_the_policy_has():
     assert "(allow httpd_t initrc_t (unix_stream_socket" in policy(complete([SHOP]), "initrc_t")["text"]
-    # A host that is prepared for an SELinux to come has no policy that could be asked.
+    # A host without SELinux that is prepared for it has no policy to read.
     assert SOCKET in policy(complete([SHOP]), "")["text"].splitlines()
 
 
-def test_what_a_policy_may_lack_is_optional():
-    """A block is a list, so its brackets are in pairs; what is outside of one is a rule of its own."""
+def test_types_that_a_policy_may_lack_are_optional():
+    """An optional block is a list, so its parentheses are balanced; anything outside is a separate rule."""
     text = told(uwsgi={"socket": "127.0.0.1:8001"})["text"]
     for line in text.splitlines():
         if "unconfined_t" in line or "initrc_t" in line or "unconfined_service_t" in line:
@@ -83,7 +83,7 @@ def test_what_a_policy_may_lack_is_optional():
 
 
 @pytest.mark.parametrize("root", ["/srv/sites", "/home/huatai/works"])
-def test_builds_in_a_moved_root_are_labelled_as_below_opt(root):
+def test_builds_in_another_root_get_the_labels_of_opt(root):
     text = policy(complete([SHOP], {"sites": root}))["text"]
     labels = {line.split('"')[1]: line.split("object_r ")[1].split()[0] for line in text.splitlines() if '"' in line}
     place = re.escape(root)
@@ -93,5 +93,5 @@ def test_builds_in_a_moved_root_are_labelled_as_below_opt(root):
 
 
 @pytest.mark.parametrize("root", ["/opt/sites", "/opt", "/usr/local/sites"])
-def test_below_opt_and_usr_the_policy_knows_the_labels(root):
+def test_paths_below_opt_and_usr_have_labels_in_the_policy(root):
     assert "bin_t" not in policy(complete([SHOP], {"sites": root}))["text"]

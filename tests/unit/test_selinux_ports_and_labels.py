@@ -1,4 +1,4 @@
-"""Which ports SELinux lets nginx use by itself, which paths are labelled anew, and how the module gets in and out."""
+"""Which ports SELinux allows nginx by default, which paths are labelled, and how the module is loaded and removed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_web_port_needs_no_rule(port):
 
 
 @pytest.mark.parametrize("port", [82, 442, 8000, 8081, 8444, 9001, 10000, 10011])
-def test_any_other_port_needs_one(port):
+def test_other_ports_need_a_rule(port):
     assert listening(port)
     assert listening(80, port)
     assert listening(port, 80)
@@ -45,18 +45,18 @@ def labels(**nginx):
         ({"media": {"path": "/data/m"}}, {"/data/m"}),
         ({"static": {"path": "/data/s"}, "media": False}, {"/data/s"}),
         ({"static": {"path": "/data/s"}, "media": {"path": "/data/m"}}, {"/data/m", "/data/s"}),
-        # The policy lets everybody read below these two.
+        # The policy allows all domains to read below these two.
         ({"static": {"path": "/opt/s"}, "media": {"path": "/usr/m"}}, set()),
         ({"static": {"path": "/optional"}, "media": {"path": "/usrm"}}, {"/optional", "/usrm"}),
     ],
 )
-def test_what_nginx_serves_is_labelled_to_be_read(nginx, wanted):
+def test_files_that_nginx_serves_get_a_readable_label(nginx, wanted):
     found = labels(**nginx)
     assert found.pop("/run/sites/shop") == "httpd_var_run_t"
     assert found == dict.fromkeys(wanted, "httpd_sys_content_t")
 
 
-def test_one_module_holds_what_all_sites_need():
+def test_one_module_has_the_rules_of_all_sites():
     tcp = {"name": "blog", "domains": ["b"], "source": {"path": "/srv/b"}, "uwsgi": {"socket": "127.0.0.1:8001"}}
     gone = {"name": "old", "state": "absent"}
     sites = complete([SHOP, {**tcp, "nginx": {"listen": [5555]}}, gone])
@@ -72,21 +72,21 @@ def test_one_module_holds_what_all_sites_need():
         "/var/lib/sites/blog/media",
         "/var/lib/sites/shop/media",
     ]
-    # The same whatever the order of the sites, or a second run would change something.
+    # Independent of the order of the sites, or a second run would change something.
     assert policy(list(reversed(sites))) == found
 
 
-# --- what is not nginx's ---
+# --- rules for other programs ---
 
 
-def test_firewalld_may_answer_root_where_the_policy_knows_it():
+def test_firewalld_may_answer_root_if_the_policy_has_its_type():
     lines = policy(complete([SHOP]))["text"].splitlines()
     start = lines.index("(optional pyweb_firewalld")
     assert lines[start + 1] == "  (allow firewalld_t unconfined_t (dbus (send_msg))))"
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_module_whose_file_is_gone_is_removed_and_need_not_be_there(tmp_path, status):
+def test_a_module_without_its_file_is_removed_if_it_is_loaded(tmp_path, status):
     program = tmp_path / "semodule"
     program.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\nexit {status}\n')
     program.chmod(0o755)

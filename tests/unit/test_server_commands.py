@@ -1,4 +1,4 @@
-"""What server a command starts and with what options: commands as units and process tables have them."""
+"""Which server a command starts and with which options, for commands in units and process tables."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ VENV = "/srv/venv/bin"
         ("", ""),
     ],
 )
-def test_a_server_is_known_by_its_command(command, kind):
+def test_a_server_is_recognised_by_its_command(command, kind):
     assert kind_of(command.split()) == kind
 
 
-def test_a_process_that_gave_itself_a_name_is_known_by_it():
+def test_a_process_is_recognised_by_its_title():
     assert kind_of(["uWSGI master"]) == "uwsgi"
     assert kind_of(["gunicorn: master [shop.wsgi]"]) == "gunicorn"
     assert kind_of([], "uwsgi") == "uwsgi"
@@ -100,7 +100,7 @@ def test_the_options_of_a_command(command, module, name, binds):
     assert (found.last("module"), found.last("callable"), found.binds) == (module, name, binds)
 
 
-def test_gunicorns_configuration_is_read_and_never_executed(tmp_path):
+def test_gunicorns_configuration_is_parsed_and_never_executed(tmp_path):
     (tmp_path / "gunicorn.conf.py").write_text(
         "import os\nos.abort()\nbind = ['127.0.0.1:9000', 'unix:/run/a.sock']  # two\nworkers = 3\n"
         "errorlog = 'log/errors'\nchdir = '/srv/shop'\nwsgi_app = \"shop.wsgi\"\ntimeout = f(3)\n"
@@ -113,11 +113,11 @@ def test_gunicorns_configuration_is_read_and_never_executed(tmp_path):
     assert found.files == [f"{tmp_path}/gunicorn.conf.py"]
 
 
-def test_a_configuration_that_is_not_there_is_missing():
+def test_a_configuration_that_does_not_exist_is_reported():
     assert options_of("gunicorn", ["gunicorn", "-c", "none.py", "a.wsgi"], "/srv", {}).missing == ["/srv/none.py"]
 
 
-def test_variables_of_the_environment_count():
+def test_variables_of_the_environment_are_used():
     assert options_of("gunicorn", ["gunicorn", "a.wsgi"], "/", {"PORT": "81"}).binds == [("0.0.0.0:81", "http-socket")]
     assert (
         options_of("gunicorn", ["gunicorn", "a.wsgi"], "/", {"GUNICORN_CMD_ARGS": "-b :82"}).last("http-socket")
@@ -157,6 +157,6 @@ def test_a_script_that_starts_a_server(tmp_path):
         ("unix:/run/a.sock", "127.0.0.1:80", False),
     ],
 )
-def test_two_words_for_one_address(one, other, same):
+def test_equivalent_addresses(one, other, same):
     for first, second in ((one, other), (other, one)):
         assert same_address(first, second) is same

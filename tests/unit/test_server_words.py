@@ -1,4 +1,4 @@
-"""What servers say of themselves when they do not start is told apart from what an application raises."""
+"""Errors of servers that do not start, as opposed to exceptions of an application."""
 
 from __future__ import annotations
 
@@ -63,21 +63,21 @@ class uri 'uvicorn_worker.UvicornWorker' invalid or not found:
         ),
     ],
 )
-def test_what_a_server_says_of_itself(log, cause):
+def test_an_error_of_a_server(log, cause):
     assert of_the_server(log).cause == cause
 
 
-def test_what_a_later_start_says_counts():
+def test_only_the_last_start_counts():
     said = "CRITICAL Listen failure: [Errno 2] No such file or directory: '9' -> b'/run/d/0.sock.lock'\n"
     assert of_the_server(said).cause == "the directory of its socket /run/d/0.sock is missing"
     assert of_the_server(f"{said}Traceback (most recent call last):\nKeyError: 'x'\n") is None
 
 
-def test_an_application_that_fails_is_not_the_servers():
+def test_an_exception_of_the_application_is_not_an_error_of_the_server():
     assert of_the_server("Traceback (most recent call last):\nModuleNotFoundError: No module named 'shop'\n") is None
 
 
-def test_what_supervisor_could_not_execute():
+def test_a_program_that_supervisor_could_not_execute():
     found = of_supervisor("hello  FATAL  command at '/srv/gunicorn_start' is not executable")
     assert (found.cause, found.fix) == ("/srv/gunicorn_start is not executable", "chmod +x /srv/gunicorn_start")
     assert of_supervisor("hello  FATAL  can't find command '/srv/start'").cause == "there is no /srv/start"
@@ -92,6 +92,6 @@ def test_what_supervisor_could_not_execute():
         ("TypeError: home() takes 3 positional arguments but 4 were given", ""),
     ],
 )
-def test_a_server_and_an_application_of_two_interfaces(error, says):
+def test_a_server_and_an_application_with_different_interfaces(error, says):
     assert interface(error)[0].startswith(says)
     assert bool(interface(error)[0]) is bool(says)

@@ -15,7 +15,7 @@ JOB = "Job for nginx.service failed because the control process exited with erro
 
 
 class Systemd:
-    """Answers `systemctl` and `journalctl`, and notes what it was told to do."""
+    """Answer `systemctl` and `journalctl`, and record the commands."""
 
     def __init__(self, load="loaded", active="inactive", enabled="disabled", fails="", log=""):
         self.shown = f"LoadState={load}\nActiveState={active}\nUnitFileState={enabled}\n"
@@ -40,7 +40,7 @@ class Systemd:
         ({"active": "active", "enabled": "enabled"}, []),
     ],
 )
-def test_only_what_differs_is_done(state, steps):
+def test_only_differences_are_changed(state, steps):
     systemd = Systemd(**state)
     assert start("nginx.service", systemd, dry=True) == steps
     assert systemd.done == []
@@ -49,7 +49,7 @@ def test_only_what_differs_is_done(state, steps):
 
 
 @pytest.mark.parametrize("load", ["not-found", "masked"])
-def test_a_unit_that_cannot_be_started_is_predicted_before_its_package_is_there(load):
+def test_starting_a_unit_is_predicted_before_its_package_is_installed(load):
     systemd = Systemd(load=load, enabled="")
     assert start("nginx.service", systemd, dry=True) == ["start", "enable"]
     with pytest.raises(ServiceError, match=r"nginx\.service does not start: (systemd knows no unit|it is masked)"):
@@ -74,7 +74,7 @@ def test_why_it_does_not_start(fails, log, cause, output):
 
 
 @pytest.mark.parametrize(("fails", "done"), [("start", []), ("enable", ["start"])])
-def test_what_does_not_start_is_not_left_to_be_started_at_boot(fails, done):
+def test_a_service_that_does_not_start_is_not_enabled(fails, done):
     systemd = Systemd(fails=fails, log=LOG)
     with pytest.raises(ServiceError) as error:
         start("nginx.service", systemd, dry=False)

@@ -1,4 +1,4 @@
-"""What a project's settings say, from settings and modules as Django has them."""
+"""Facts about a project's settings, from settings and modules like those of Django."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SQLITE = "django.db.backends.sqlite3"
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """project(text, **settings) -> (settings, the directory of the code); Django's own modules are played."""
+    """project(text, **settings) -> (settings, the directory of the code); Django's own modules are fakes."""
     code = tmp_path / "src"
     (code / "shop").mkdir(parents=True)
     urls, db = ModuleType("django.urls"), ModuleType("django.db")
@@ -30,7 +30,7 @@ def project(tmp_path, monkeypatch):
         path.write_text(text)
         module = ModuleType("shop.settings")
         module.__file__ = str(path)
-        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - the test's own text
+        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - this test's own text
         monkeypatch.setitem(sys.modules, "shop.settings", module)
         defaults = {
             "SETTINGS_MODULE": "shop.settings",
@@ -73,7 +73,7 @@ VITE = {
 """
 
 
-def test_the_lines_that_use_debug(project):
+def test_lines_that_use_debug(project):
     assert looking.settings_facts(*project(DEBUG_LINES))["debug_lines"] == [
         'shop/settings.py:2: TEMPLATES = [{"OPTIONS": {"debug": DEBUG}}]',
         "shop/settings.py:3: if not DEBUG:",
@@ -82,7 +82,7 @@ def test_the_lines_that_use_debug(project):
     assert looking.settings_facts(*project(DEBUG_LINES.replace("DEBUG = True", "DEBUG = False")))["debug_lines"] == []
 
 
-def test_lines_of_settings_that_were_imported_count_and_those_of_urls_do_not(project, tmp_path, monkeypatch):
+def test_lines_of_imported_settings_count_and_those_of_urls_do_not(project, tmp_path, monkeypatch):
     settings, code = project("DEBUG = True\n")
     for name in ("shop.local_settings", "shop.urls"):
         module = ModuleType(name)
@@ -96,15 +96,13 @@ def test_lines_of_settings_that_were_imported_count_and_those_of_urls_do_not(pro
 @pytest.mark.parametrize(
     ("imported", "wanted"),
     [
-        # from .base import *, which the package itself, or its module for production, puts right too late.
+        # Settings that import base and change DEBUG afterwards: too late for what base decided with it.
         ("shop.settings.base", ["shop/settings/base.py:1: if DEBUG:"]),
         ("shop.settings.production.base", ["shop/settings/production/base.py:1: if DEBUG:"]),
         ("shop.base", []),
     ],
 )
-def test_settings_that_others_build_on_count_where_debug_is_true_in_them(
-    project, tmp_path, monkeypatch, imported, wanted
-):
+def test_lines_of_base_settings_count_if_debug_is_true_in_them(project, tmp_path, monkeypatch, imported, wanted):
     settings, code = project("DEBUG = False\n")
     module = ModuleType(imported)
     module.__file__ = f"{code}/{imported.replace('.', '/')}.py"
@@ -152,7 +150,7 @@ def table(name):
 
 def test_the_tables_of_caches(project, tmp_path):
     settings, code = project(CACHES={"default": table("there"), "other": table("lacking")})
-    # The database's file is not there: connecting would make it.
+    # The database's file does not exist: connecting would create it.
     assert looking.settings_facts(settings, code)["cache_tables"] == ["there", "lacking"]
     assert not (tmp_path / "state").exists()
     (tmp_path / "state").mkdir()
@@ -160,7 +158,7 @@ def test_the_tables_of_caches(project, tmp_path):
     assert looking.settings_facts(settings, code)["cache_tables"] == ["lacking"]
 
 
-def test_mail_that_is_wanted_and_served(project):
+def test_mail_settings_and_a_running_mail_server(project):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         settings, code = project("EMAIL_PORT = 1\n", EMAIL_PORT=port)
@@ -172,7 +170,7 @@ def test_mail_that_is_wanted_and_served(project):
     assert looking.settings_facts(*project(EMAIL_HOST="mail.example.com"))["mail"]["port"] == 0
 
 
-def test_mail_as_django_6_1_has_it(project):
+def test_mail_settings_of_django_6_1(project):
     mailers = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": {"port": 1}}}
     settings, code = project("MAILERS = 1\n", MAILERS=mailers)
     del settings.EMAIL_BACKEND
@@ -217,7 +215,7 @@ def test_data_in_the_source(project, tmp_path):
 def test_the_projects_own_settings_are_those_below_the_overlay(project, monkeypatch):
     settings, code = project("DEBUG = True\nif DEBUG:\n    pass\n")
     settings.SETTINGS_MODULE = "pyweb_settings"
-    assert looking.settings_facts(settings, code)["debug_lines"] == []  # a build of 0.1 does not say which they are
+    assert looking.settings_facts(settings, code)["debug_lines"] == []  # a build of 0.1 does not record the module
     prepared = ModuleType("pyweb_environment")
     prepared.PROJECT = "shop.settings"
     monkeypatch.setitem(sys.modules, "pyweb_environment", prepared)

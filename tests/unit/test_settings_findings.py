@@ -1,4 +1,4 @@
-"""What is said of settings: what is refused, what is told, and what to set."""
+"""Messages about settings: what is refused, what is reported, and what to set."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def mail(backend, **more):
         ),
         ({"database": {"file": "/run/state/db.sqlite3"}}, {}, ""),
         ({"database": {"file": "/var/lib/sites/shop/db.sqlite3"}}, {}, ""),
-        # What the inventory says is somebody's decision.
+        # A value in the inventory is intentional.
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {"SECURE_SSL_REDIRECT": True}, ""),
         ({"secure": ["SECURE_SSL_REDIRECT"], "https_header": True}, {}, ""),
         ({"logs": ["logs/a.log", "logs/b.log", "c.log"]}, {}, "set writable: [logs, c.log]"),
     ],
 )
-def test_what_is_refused(facts, given, wanted):
+def test_refused_settings(facts, given, wanted):
     found = "\n".join(map(str, refused(facts, given, behind_tls=False, state="/run/state")))
     assert (wanted in found) if wanted else (found == "")
 
@@ -86,7 +86,7 @@ def test_a_site_behind_tls_may_have_secure_cookies():
         ({"mail": {"backend": "shop.console.EmailBackend", "port": 0}}, 1, ""),
     ],
 )
-def test_what_is_told(facts, processes, code):
+def test_reported_settings(facts, processes, code):
     found = list(warned(facts, processes))
     assert [finding.code for finding in found] == ([code] if code else [])
     assert all(finding.text and finding.fix for finding in found)
@@ -99,13 +99,13 @@ UNUSED = {"unused": {"database": "db.sqlite3", "media": "m"}, "database": {"file
     ("seed", "empty", "count"),
     [({}, True, 2), ({}, False, 1), ({"database": "db.sqlite3"}, True, 1), ({"database": "x", "media": "y"}, True, 0)],
 )
-def test_data_that_are_not_used(seed, empty, count):
+def test_data_that_is_not_used_is_reported(seed, empty, count):
     found = list(map(str, unused(UNUSED, seed, empty)))
     assert len(found) == count
     assert all("set seed: {" in text for text in found)
 
 
-def test_a_database_that_a_deploy_has_made_is_in_the_way():
+def test_an_existing_database_must_be_removed_before_a_seed_is_used():
     assert "{database: db.sqlite3}, and remove /var/lib/sites/shop/db.sqlite3 if" in str(
         next(unused(UNUSED, {}, False))
     )

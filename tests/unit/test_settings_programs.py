@@ -1,4 +1,4 @@
-"""The programs that look for variables of the environment, run as they are run on a host over small settings."""
+"""The programs that search variables of the environment, run as on a host with small settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build.program import p
 
 @pytest.fixture
 def run(tmp_path):
-    """run(program, the project's settings, *arguments, **environment) -> what the program answers."""
+    """run(program, the project's settings, *arguments, **environment) -> the program's output."""
 
     def running(program, settings, *arguments, **environment):
         (tmp_path / "src").mkdir(exist_ok=True)
@@ -63,11 +63,11 @@ NAMES = '["DEBUG", "DJANGO_DEBUG"]'
         ("print('{}')\nimport os\nDEBUG = os.getenv('DEBUG') != 'False'\n", {"DEBUG": "False"}),
     ],
 )
-def test_the_variable_that_makes_debug_false(run, settings, wanted):
+def test_the_variable_that_sets_debug_to_false(run, settings, wanted):
     assert run(DEBUG, settings, NAMES) == wanted
 
 
-def test_a_variable_of_the_inventory_stays(run):
+def test_a_variable_of_the_inventory_is_not_changed(run):
     settings = "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\n"
     assert run(DEBUG, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
 
@@ -99,7 +99,7 @@ def test_all_missing_variables_are_found(run):
     assert dict(found)["PORT"].endswith("shop_settings.py:3")
 
 
-def test_what_the_inventory_sets_is_not_missing(run):
+def test_variables_of_the_inventory_are_not_missing(run):
     found = run(django_missing, MISSING, ONE="1", URL="a://b", TOKEN="t")
     assert [name for name, _place in found] == ["PORT", "PARTS", "KEY", "LAST"]
 
@@ -122,10 +122,10 @@ assert os.environ.get("LAST")
 """
 
 
-def test_missing_variables_are_found_whatever_the_project_says(run):
+def test_missing_variables_are_found_with_other_error_messages(run):
     found = run(django_missing, IN_OTHER_WORDS)
     assert [name for name, _place in found] == ["KEY", "TOKEN", "PORT", "HOSTS", "URL", "LAST"]
-    # Where the settings ask, not where a function of theirs does.
+    # The place in the settings, not in a function that they call.
     assert dict(found)["TOKEN"].endswith("shop_settings.py:9")
 
 
@@ -135,13 +135,13 @@ def test_missing_variables_are_found_whatever_the_project_says(run):
         "import nowhere\n",
         "1 / 0\n",
         "x = {}['A']\n",
-        # A step of the build may make the file, and a variable would only take another way.
+        # A step of the build may create the file; setting the variable would only skip this line.
         "if not OPTIONAL: open('stats.json')\n",
-        # What is optional may have a wrong value before.
+        # The value that is tried for an optional variable may raise another error first.
         "if OPTIONAL: raise ValueError(OPTIONAL)\nraise ValueError('other')\n",
     ],
 )
-def test_what_is_looked_up_in_vain_is_not_missing_where_it_does_not_help(run, fault):
+def test_a_variable_that_would_not_help_is_not_reported_as_missing(run, fault):
     assert run(django_missing, f"import os\nOPTIONAL = os.getenv('OPTIONAL')\n{fault}") == []
 
 
@@ -153,7 +153,7 @@ def test_what_is_looked_up_in_vain_is_not_missing_where_it_does_not_help(run, fa
         "import os\nx = os.environ['A']\nassert x == 'what nobody guesses'\ny = os.environ['B']\n",
     ],
 )
-def test_another_fault_ends_the_search(run, settings):
+def test_another_error_ends_the_search(run, settings):
     assert [name for name, _place in run(django_missing, settings)] == (["A"] if "environ" in settings else [])
 
 
@@ -164,9 +164,9 @@ def test_another_fault_ends_the_search(run, settings):
         ([{"type": "int", "loc": ("b",)}], None),
     ],
 )
-def test_what_pydantic_says(errors, wanted):
+def test_variables_in_errors_of_pydantic(errors, wanted):
     class Settings:
-        model_config = {"env_prefix": "shop_"}  # noqa: RUF012 - as projects write it
+        model_config = {"env_prefix": "shop_"}  # noqa: RUF012 - as in projects
 
     class ValidationError(ValueError):
         title = "Settings"
@@ -184,9 +184,9 @@ def test_what_pydantic_says(errors, wanted):
     assert (found and dict.fromkeys(found, "")) == wanted
 
 
-def test_what_environs_says_of_all_at_once():
+def test_variables_in_errors_of_environs():
     class EnvValidationError(Exception):
-        error_messages = {"A": ["Environment variable not set."], "B": ["not a number"]}  # noqa: RUF012 - as projects write it
+        error_messages = {"A": ["Environment variable not set."], "B": ["not a number"]}  # noqa: RUF012 - as in projects
 
     assert list(django_missing.missing_of(EnvValidationError("x")) or {}) == ["A"]
 
@@ -208,7 +208,7 @@ def test_what_environs_says_of_all_at_once():
         ),
     ],
 )
-def test_the_sentence_about_missing_variables(found, wanted):
+def test_the_message_about_missing_variables(found, wanted):
     assert missing_variables(found) == wanted
 
 
@@ -232,12 +232,12 @@ print(json.dumps(debug_variables(looked)))
         ("os.environ.get('OTHER')", False, []),
         ("os.getenv('DEBUG_MODE')", False, ["DEBUG_MODE"]),
         ("dict(os.environ)", False, ["DEBUG", "DJANGO_DEBUG"]),
-        # A subprocess asks for b"PATH"; what is bytes stays bytes.
+        # A subprocess looks up b"PATH"; bytes are not converted.
         ("import subprocess; subprocess.run(['true'], check=True)", False, []),
         ("os.environ.get('DEBUG') or os.environb[b'PATH'].decode()", False, ["DEBUG"]),
     ],
 )
-def test_the_variables_that_settings_look_up_for_debug(look, tried, wanted):
+def test_variables_that_settings_look_up_for_debug(look, tried, wanted):
     text = inspect.getsource(django_probe).replace('if __name__ == "__main__":\n    main(*sys.argv[1:])\n', "")
     done = subprocess.run(
         [sys.executable, "-"],

@@ -1,4 +1,4 @@
-"""Commands and their causes of failure: with real processes."""
+"""Commands and causes of their failures, with real processes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def failure(shell, script, **keywords):
 # --- running commands ---
 
 
-def test_a_command_gets_what_it_was_given_and_nothing_else(shell, tmp_path, monkeypatch):
+def test_a_command_gets_exactly_the_given_environment(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("LEFT_OVER", "from the caller")
     done = run(shell, "env; pwd; umask; cat", cwd=str(tmp_path), environment={"MORE": "1"}, stdin="the input")
     lines = done.stdout.splitlines()
@@ -55,7 +55,7 @@ def test_a_command_gets_what_it_was_given_and_nothing_else(shell, tmp_path, monk
 
 def test_secrets_are_hidden_in_both_outputs(shell):
     done = run(shell, 'echo "a $TOKEN b"; echo "$TOKEN" >&2; echo abc')
-    assert done.stdout == "a ******** b\nabc\n"  # three letters are no secret: they would be hidden inside of words
+    assert done.stdout == "a ******** b\nabc\n"  # three letters are not a secret: they would be hidden inside of words
     assert done.stderr == "********\n"
 
 
@@ -66,7 +66,7 @@ def test_secrets_are_hidden_in_failures(shell):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_two_secrets_that_begin_alike_nothing_is_left(order):
+def test_overlapping_secrets_are_hidden_completely(order):
     secrets = ["hunter", "hunter2hunter2"][::order]
     assert Shell("shop", {}, secrets).mask("is hunter2hunter2, was hunter") == "is ********, was ********"
     shell = Shell("shop", {})
@@ -75,7 +75,7 @@ def test_of_two_secrets_that_begin_alike_nothing_is_left(order):
     assert shell.mask("is hunter2hunter2, was hunter") == "is ********, was ********"
 
 
-def test_four_characters_are_a_secret_and_three_are_none():
+def test_secrets_have_at_least_four_characters():
     shell = Shell("shop", {}, ["abc", "defg"])
     shell.hide("hij")
     shell.hide("klmn")
@@ -83,7 +83,7 @@ def test_four_characters_are_a_secret_and_three_are_none():
 
 
 @pytest.mark.parametrize("write", [str, repr, json.dumps, quote, quote_plus, lambda text: quote(text, safe="")])
-def test_a_secret_is_hidden_as_programs_write_it(write):
+def test_a_secret_is_hidden_in_the_forms_that_programs_print(write):
     secret = 'it\'s a "b"/c\n\u00fc'
     assert set(Shell("shop", {}, [secret]).mask(f"<{write(secret)}>")) <= set("<>*'\"")
 
@@ -99,7 +99,7 @@ def test_a_secret_is_hidden_as_programs_write_it(write):
         lambda text: repr(repr(text)),
         lambda text: json.dumps(json.dumps(text)),
         lambda text: json.dumps(text, ensure_ascii=False),
-        # As JavaScript's encodeURIComponent and encodeURI do, and requests.
+        # As by JavaScript's encodeURIComponent and encodeURI, and by requests.
         lambda text: quote(text, safe="!'()*~"),
         lambda text: quote(text, safe=";/?:@&=+$,#!'()*~"),
         lambda text: quote(text, safe="!#$%&'()*+,/:;=?@[]~"),
@@ -111,13 +111,13 @@ def test_a_secret_is_hidden_as_programs_write_it(write):
 @pytest.mark.parametrize(
     "secret", ["p@ss!w'ord#1 %\xe9\"z\\", "a\\\\'b'<c>&\td", "$(id)`;{}|^=+,.-_:/?*[]\U0001f511x", "\u2028\x01'ab"]
 )
-def test_a_secret_is_hidden_however_its_characters_are_escaped(write, secret):
+def test_a_secret_is_hidden_with_any_escaping(write, secret):
     shown = Shell("shop", {}, [secret]).mask(f"<{write(secret)}>")
     assert set(shown) <= set("<>*'\"b\\"), shown
 
 
 @pytest.mark.parametrize("character", ["\\", "'", "%", "&", "0", '"'])
-def test_a_program_that_prints_one_character_only_holds_nobody_up(character):
+def test_masking_repetitive_output_is_fast(character):
     secrets = ["\\'\\'\\'", "''''''", "\\\\\\\\", "a'\\b", "%%%%", "&&&&", "0000'0", "'\"'\"'0"]
     shell, began = Shell("shop", {}, secrets), time.monotonic()
     shell.mask(character * 200_000 + "a")
@@ -130,11 +130,11 @@ def test_a_secret_is_hidden_in_the_failure_of_a_release_step_that_hangs():
     assert str(caught.value) == "site 'shop': migrate failed: no end after 0.5 s\n  ********"
 
 
-def test_a_failure_without_a_word_has_its_exit_status(shell):
+def test_a_failure_without_output_has_its_exit_status(shell):
     assert str(failure(shell, "exit 3")) == "site 'shop': step failed: exit status 3"
 
 
-def test_a_failure_can_be_asked_for(shell):
+def test_a_failure_can_be_returned(shell):
     assert run(shell, "exit 3", check=False).returncode == 3
 
 
@@ -142,13 +142,13 @@ def test_a_killed_command_names_the_signal(shell):
     assert failure(shell, "echo working; kill -9 $$").cause == f"ended by signal {signal.SIGKILL}"
 
 
-def test_output_is_cut_to_its_end(shell):
+def test_only_the_end_of_the_output_is_shown(shell):
     text = str(failure(shell, "seq 1 100; exit 1"))
     assert text.endswith("\n  99\n  100")
     assert "\n  75\n" not in text
 
 
-def test_output_that_is_no_text_is_shown_all_the_same(shell):
+def test_binary_output_is_shown(shell):
     assert run(shell, r"printf 'a\377b'").stdout == "a\ufffdb"
 
 
@@ -158,7 +158,7 @@ def test_a_missing_program_or_directory_is_named(shell):
     assert failure(shell, "true", cwd="/no/such/folder").cause == "/no/such/folder: No such file or directory"
 
 
-def test_a_command_that_hangs_is_ended(shell):
+def test_a_command_that_hangs_is_killed(shell):
     started = time.monotonic()
     found = failure(shell, "echo begun; sleep 60", timeout=0.2)
     assert found.cause == "no end after 0.2 s"
@@ -166,7 +166,7 @@ def test_a_command_that_hangs_is_ended(shell):
     assert time.monotonic() - started < 30
 
 
-def test_what_a_command_left_running_is_ended(shell, tmp_path):
+def test_processes_left_by_a_command_are_killed(shell, tmp_path):
     run(shell, f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/pid")
     pid = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 10
@@ -175,7 +175,7 @@ def test_what_a_command_left_running_is_ended(shell, tmp_path):
 
 
 def alive(pid):
-    """Whether a process runs; one that waits to be reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -183,13 +183,13 @@ def alive(pid):
 
 
 @AS_ROOT
-def test_another_user_runs_without_any_of_roots_rights(shell):
+def test_another_user_runs_without_rights_of_root(shell):
     done = shell.run("step", ["id"], "nobody")
     assert done.stdout.startswith("uid=65534(nobody)")
     assert "root" not in done.stdout
 
 
-def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
+def test_a_command_is_killed_with_its_run(tmp_path):
     code = (
         "import sys; from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell; "
         "Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
@@ -210,8 +210,8 @@ def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
         time.sleep(0.02)
 
 
-def test_a_child_that_stays_behind_holds_nothing_up():
-    """`sleep` keeps the output open; it is ended with its group, and the command's own end is what counts."""
+def test_a_background_child_does_not_delay_the_result():
+    """`sleep` keeps the output open; it is killed with its group when the command has ended."""
     started = time.monotonic()
     done = Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
     assert done.stdout == "done\n"
@@ -221,7 +221,7 @@ def test_a_child_that_stays_behind_holds_nothing_up():
 # --- starting processes ---
 
 
-def test_spawn_gives_exactly_the_environment_and_a_group_of_its_own(tmp_path):
+def test_spawn_passes_exactly_the_environment_and_creates_a_process_group(tmp_path):
     script = "env; umask; pwd; ps -o pgid= -p $$; cat"
     process = spawn(["/bin/sh", "-c", script], environment={"A": "b"}, cwd=str(tmp_path), stdin=subprocess.PIPE)
     out, err = process.communicate(b"given")
@@ -237,18 +237,18 @@ def test_spawn_without_streams_reads_nothing_and_pipes_both_outputs():
 
 
 @AS_ROOT
-def test_spawn_takes_all_ids_and_only_those():
+def test_spawn_sets_all_ids_and_no_other_groups():
     process = spawn(["id"], Identity(12345, 12346, (12346, 12347)), environment={"PATH": "/usr/bin:/bin"})
     assert process.communicate()[0].decode().split() == ["uid=12345", "gid=12346", "groups=12346,12347"]
 
 
-def test_spawn_as_oneself_needs_no_rights():
+def test_spawn_as_the_same_user_needs_no_privileges():
     process = spawn(["id", "-u"], Identity(os.getuid(), 0, (0,)), environment={"PATH": "/usr/bin:/bin"})
     assert process.communicate()[0].decode() == f"{os.getuid()}\n"
 
 
 @pytest.mark.parametrize(("bound", "survives"), [(True, False), (False, True)])
-def test_a_process_dies_with_its_parent_unless_it_may_outlive_it(bound, survives, tmp_path):
+def test_a_process_dies_with_its_parent_unless_detached(bound, survives, tmp_path):
     code = (
         "import os, sys; "
         "from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import spawn; "
@@ -280,7 +280,7 @@ def test_end_kills_the_group_and_waits(tmp_path):
     deadline = time.monotonic() + 10
     while alive(inner):
         assert time.monotonic() < deadline
-    end(process)  # nothing is left, and that is no error
+    end(process)  # no process is left, which is no error
     process.stdout.close()
     process.stderr.close()
 
@@ -306,18 +306,18 @@ def test_cause_of_a_real_git(shell, tmp_path):
 @pytest.mark.parametrize("before", ["", "u:", "user:", "\xff~"])
 @pytest.mark.parametrize("after", ["", "\n", "?>", "more"])
 @pytest.mark.parametrize("secret", ["correct-horse", "????>>>>~~~~", "p\xe4ssw\xf6rter", "x" * 9])
-def test_base64_of_a_text_with_a_secret_in_it_shows_nothing_of_it(before, after, secret):
+def test_base64_of_a_text_with_a_secret_is_hidden(before, after, secret):
     shell = Shell("shop", {})
     shell.hide(secret)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         shown = shell.mask(encode(f"{before}{secret}{after}".encode()).decode())
         assert "********" in shown
         kept = shown.replace("********", "")
-        # What the neighbours' bits decide with it, and no more.
+        # Characters that also depend on the neighbours' bits, and no more.
         assert len(kept) <= len(encode(f"{before}{after}".encode())) + 4, shown
 
 
-def test_a_short_secret_is_no_piece_of_base64():
+def test_a_short_secret_is_not_searched_in_base64():
     shell = Shell("shop", {})
     shell.hide("abcd")
     assert shell.secrets == ["abcd"]

@@ -1,4 +1,4 @@
-"""A completed site: what is filled in, and what is derived from what."""
+"""A completed site: defaults, and values that are derived from others."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_two_keys_are_enough():
     assert site["source"]["kind"] == "directory"
 
 
-def test_what_comes_out_is_plain_data():
+def test_a_completed_site_is_plain_data():
     assert json.loads(json.dumps(completed(env={"A": "b"}))) == completed(env={"A": "b"})
 
 
-def test_a_second_call_is_not_touched_by_the_first():
+def test_changing_a_completed_site_does_not_affect_the_next_call():
     first = complete([SHOP, {**SHOP, "name": "b", "domains": ["b.example.com"]}], example=str(EXAMPLE))
     for site in first:
         site["packages"].append("changed")
@@ -49,14 +49,14 @@ def test_a_second_call_is_not_touched_by_the_first():
     assert "changed" not in second
 
 
-def test_what_was_given_is_not_changed():
+def test_the_given_site_is_not_changed():
     given = [{**SHOP, "uwsgi": {"options": {"harakiri": 5}}, "superuser": {"username": "a", "password": SECRET}}]
     before = json.dumps(given)
     complete(given, example=str(EXAMPLE))
     assert json.dumps(given) == before
 
 
-def test_a_key_without_a_value_means_the_default():
+def test_a_key_without_a_value_has_the_default():
     assert completed(packages=None, uwsgi={"processes": None}) == completed()
 
 
@@ -73,11 +73,11 @@ def test_both_ends_of_a_tcp_socket_agree():
     ]
 
 
-def test_harakiri_ends_before_nginx_gives_up():
+def test_harakiri_ends_a_request_before_nginx_times_out():
     assert completed(nginx={"read_timeout": 90})["uwsgi"]["options"]["harakiri"] == 85
 
 
-def test_a_uwsgi_option_of_null_drops_the_default():
+def test_a_uwsgi_option_of_null_removes_the_default():
     options = completed(uwsgi={"options": {"vacuum": None, "max_requests": 7}})["uwsgi"]["options"]
     assert "vacuum" not in options
     assert options["max-requests"] == 7
@@ -94,7 +94,7 @@ def test_static_of_the_previous_release_is_served_unless_the_path_is_given():
     assert completed(nginx={"static": False})["nginx"]["static"] is None
 
 
-def test_origins_have_the_ports_that_are_not_the_schemes_own():
+def test_origins_have_ports_that_are_not_the_default_of_their_scheme():
     site = completed(domains=["a.example.com", "::1"], nginx={"listen": [80, 8443]})
     assert site["origins"] == [
         "http://a.example.com",
@@ -114,23 +114,23 @@ def test_roots_are_variables():
     assert site["paths"]["state"] == "/var/lib/sites/shop"
 
 
-def test_a_long_name_gets_a_user_that_useradd_takes():
+def test_a_long_name_gets_a_user_that_useradd_accepts():
     users = {completed(name="a" * 30 + last)["user"] for last in "ab"}
     assert len(users) == 2
     assert all(len(user) <= 31 for user in users)
 
 
-def test_an_absent_site_needs_a_name_only():
+def test_an_absent_site_only_needs_a_name():
     [site] = complete([{"name": "shop", "state": "absent"}])
     assert site["source"] == {"kind": "none"}
     assert site["domains"] == []
 
 
-def test_virtualenv_none_takes_the_uwsgi_of_the_distribution():
+def test_virtualenv_none_uses_the_uwsgi_of_the_distribution():
     assert completed(source={"path": "/srv/shop"}, virtualenv="none")["uwsgi"]["install"] == "distribution"
 
 
-def test_a_relative_directory_starts_at_the_playbook(tmp_path):
+def test_a_relative_directory_is_relative_to_the_base(tmp_path):
     (tmp_path / "code").mkdir()
     assert completed(tmp_path, source={"directory": "code"})["source"]["directory"] == str(tmp_path / "code")
 
@@ -141,13 +141,13 @@ def test_a_local_archive_is_known_by_its_checksum(tmp_path):
     assert completed(tmp_path, source={"archive": "code.tgz"})["source"]["checksum"] == digest
 
 
-def test_what_only_the_host_knows_is_declared_and_empty():
+def test_values_that_only_the_host_knows_are_declared_and_empty():
     site = completed()
     assert site["group"] == ""
     assert site["interpreter"] == {"version": "", "path": "", "packages": [], "headers": []}
 
 
-def test_a_user_that_is_named_is_not_managed():
+def test_a_given_user_is_not_managed():
     site = completed(user="www")
     assert site["user"] == "www"
     assert site["managed_user"] is False
@@ -162,29 +162,29 @@ def test_a_user_that_is_named_is_not_managed():
     ],
 )
 def test_the_user_of_a_long_name(name, user):
-    """The names are on hosts already: they may not change."""
+    """The names exist on hosts, so they must not change."""
     assert completed(name=name)["user"] == user
 
 
-def test_an_upstream_that_is_given_stays():
+def test_a_given_upstream_is_not_changed():
     site = completed(nginx={"upstream": "unix:/run/x.sock"}, uwsgi={"socket": 8000})
     assert site["nginx"]["upstream"] == ["unix:/run/x.sock"]
     assert site["uwsgi"]["socket"] == ["127.0.0.1:8000"]
 
 
-def test_only_any_address_is_reached_at_this_hosts_own():
+def test_only_a_wildcard_address_is_replaced_by_the_loopback_address():
     public = [{"address": address, "public": True} for address in ("10.0.0.0:8000", "[2001:db8::]:8001")]
     site = completed(uwsgi={"socket": public})
     assert site["nginx"]["upstream"] == ["10.0.0.0:8000", "[2001:db8::]:8001"]
 
 
-def test_origins_of_the_schemes_own_ports():
+def test_origins_with_default_ports():
     assert completed(nginx={"listen": [80, 443]})["origins"] == ["http://shop.example.com", "https://shop.example.com"]
     assert len(completed(nginx={"listen": [81]})["origins"]) == 2
     assert completed(nginx={"listen": [81]})["origins"][0] == "http://shop.example.com:81"
 
 
-def test_static_and_media_with_urls_of_their_own():
+def test_static_and_media_with_their_own_urls():
     site = completed(nginx={"static": {"url": "/s/"}, "media": {"url": "/m/", "path": "/srv/m"}})
     assert site["nginx"]["static"] == {
         "url": "/s/",
@@ -195,19 +195,19 @@ def test_static_and_media_with_urls_of_their_own():
     assert completed(nginx={"media": False})["paths"]["media"] == "/var/lib/sites/shop/media"
 
 
-def test_virtualenv_none_takes_the_uwsgi_that_is_named():
+def test_virtualenv_none_uses_the_given_uwsgi():
     keys = {"source": {"path": "/srv/shop"}, "virtualenv": "none", "uwsgi": {"install": "distribution"}}
     assert completed(**keys)["uwsgi"]["install"] == "distribution"
     assert completed(source={"path": "/srv/shop"}, virtualenv="/srv/venv")["uwsgi"]["install"] == "pyuwsgi"
 
 
-def test_a_directory_of_the_users_home(tmp_path, monkeypatch):
+def test_a_directory_in_the_users_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "code").mkdir()
     assert completed(source={"directory": "~/code"})["source"]["directory"] == f"{tmp_path}/code"
 
 
-def test_a_checksum_that_is_right_is_accepted(tmp_path):
+def test_a_correct_checksum_is_accepted(tmp_path):
     (tmp_path / "code.tgz").write_bytes(b"an archive")
     digest = "sha256:" + hashlib.sha256(b"an archive").hexdigest()
     source = completed(tmp_path, source={"archive": "code.tgz", "checksum": digest})["source"]
@@ -215,6 +215,6 @@ def test_a_checksum_that_is_right_is_accepted(tmp_path):
     assert source["archive"] == f"{tmp_path}/code.tgz"
 
 
-def test_the_archive_of_a_url_is_not_looked_for(tmp_path):
+def test_the_archive_of_a_url_is_not_opened(tmp_path):
     for url in ("http://h/x.tgz", "https://h/x.tgz"):
         assert completed(source={"archive": url})["source"]["archive"] == url

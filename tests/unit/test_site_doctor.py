@@ -1,4 +1,4 @@
-"""The controller's half of `site_doctor`: what leaves the controller, and what does not."""
+"""The action of `site_doctor`: what is sent to the host, and what is not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOP = {
 
 
 def run(monkeypatch, **arguments):
-    """What the module is given."""
+    """Return the module's arguments."""
     given = {}
     task = MagicMock(args=arguments, async_val=0, action="x", environment=None)
     one = site_doctor.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
@@ -38,7 +38,7 @@ def run(monkeypatch, **arguments):
 
 
 @pytest.mark.parametrize("sites", [[SHOP], complete([SHOP])], ids=["as written", "completed"])
-def test_no_secret_leaves_the_controller(monkeypatch, sites):
+def test_no_secret_is_sent_to_the_host(monkeypatch, sites):
     given = run(monkeypatch, sites=sites, deep=True)
     assert SECRET not in json.dumps(given)
     [site] = given["sites"]
@@ -64,7 +64,7 @@ def test_a_name_and_domains_are_enough(monkeypatch):
         ({"certificate": "-----BEGIN", "key": SECRET}, "certificate"),
     ],
 )
-def test_of_tls_the_kind_alone_is_told(monkeypatch, tls, kind):
+def test_only_the_kind_of_tls_is_sent(monkeypatch, tls, kind):
     nginx = {"trusted_proxies": ["10.0.0.0/8"]}
     given = run(monkeypatch, sites=[{"name": "shop", "domains": ["a.de"], "tls": tls, "nginx": nginx}])
     wanted = {"name": "shop", "domains": ["a.de"], "tls": kind, "trusted_proxies": ["10.0.0.0/8"]}
@@ -72,14 +72,14 @@ def test_of_tls_the_kind_alone_is_told(monkeypatch, tls, kind):
     assert given["sites"] == [wanted]
 
 
-def test_of_tls_that_the_model_completed_the_kind_alone_is_told(monkeypatch):
+def test_only_the_kind_of_completed_tls_is_sent(monkeypatch):
     [site] = run(monkeypatch, sites=complete([{**SHOP, "tls": "selfsigned", "canonical": "shop.example.com"}]))["sites"]
     assert (site["tls"], site["canonical"]) == ("selfsigned", "shop.example.com")
     [site] = run(monkeypatch, sites=complete([SHOP]))["sites"]
     assert site["tls"] == "none"
 
 
-def test_roots_of_the_model_are_told_and_absent_sites_are_not_examined(monkeypatch):
+def test_roots_of_the_model_are_sent_and_absent_sites_are_not_examined(monkeypatch):
     sites = complete(
         [SHOP, {**SHOP, "name": "old", "domains": ["old.example"], "state": "absent"}], roots={"sites": "/home/x"}
     )
@@ -89,18 +89,18 @@ def test_roots_of_the_model_are_told_and_absent_sites_are_not_examined(monkeypat
     assert (paths["root"], paths["state"]) == ("/home/x/shop", "/var/lib/sites/shop")
 
 
-def test_the_controllers_clock_goes_along_unless_it_is_given(monkeypatch):
+def test_the_controllers_clock_is_sent_unless_a_time_is_given(monkeypatch):
     assert abs(run(monkeypatch, sites=[])["controller_time"] - time.time()) < 60
     assert run(monkeypatch, sites=[], controller_time=7)["controller_time"] == 7
 
 
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}, {"sites": ["shop"]}])
-def test_sites_have_to_be_a_list_of_mappings(monkeypatch, arguments):
+def test_sites_must_be_a_list_of_mappings(monkeypatch, arguments):
     with pytest.raises(AnsibleActionFail, match="expected web_sites"):
         run(monkeypatch, **arguments)
 
 
-def test_what_the_controller_gets_goes_along_with_its_site(monkeypatch):
+def test_the_controllers_answers_are_sent_with_their_site(monkeypatch):
     visit = {"site": "shop", "status": 200}
     asked = []
     monkeypatch.setattr(site_doctor.outside, "way_to", lambda *way: asked.append(way) or ("192.0.2.1", True, False))
@@ -112,7 +112,7 @@ def test_what_the_controller_gets_goes_along_with_its_site(monkeypatch):
     assert len(asked) == 1
 
 
-def test_a_controller_that_cannot_ask_keeps_no_host_from_being_examined(monkeypatch):
+def test_a_host_is_examined_even_if_the_controller_gets_no_answer(monkeypatch):
     def fails(*_way):
         raise RuntimeError
 

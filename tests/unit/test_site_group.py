@@ -1,4 +1,4 @@
-"""Who may read what a site has: its user, and nobody who happens to share that user's group."""
+"""Who can read the files of a site: its user, but not others in the user's primary group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAFF = 1001
 
 
 class Accounts:
-    """The accounts of a host: user -> primary group, and group -> members, both by number and name."""
+    """The accounts of a host: user -> primary group, and group -> members, both by id and name."""
 
     def __init__(self, monkeypatch, tmp_path):
         self.users = {"huatai": STAFF, "site-shop": 901}
@@ -50,28 +50,28 @@ def test_the_group_of_a_user(accounts):
     assert site_group.group_of("to-be-made") == "to-be-made"
 
 
-def test_a_group_that_nobody_shares_is_the_sites(accounts):
+def test_a_group_without_other_members_is_used(accounts):
     assert site_group.site_group(LAYOUT, "huatai", managed=False) == "staff"
     assert site_group.site_group(LAYOUT, "nobody-here", managed=False) == "nobody-here"
 
 
 @pytest.mark.parametrize("how", ["primary", "listed"])
-def test_a_group_that_others_share_is_not_the_sites(accounts, how):
+def test_a_group_with_other_members_is_not_used(accounts, how):
     if how == "primary":
         accounts.users["teammate"] = STAFF
     else:
         accounts.groups["staff"] = (STAFF, ["teammate"])
     assert site_group.site_group(LAYOUT, "huatai", managed=False) == "site-shop"
-    # A user of ours has a group of its own: what is in it, an administrator put there.
+    # A managed user has its own group: members of it were added by an administrator.
     assert site_group.site_group(LAYOUT, "huatai", managed=True) == "staff"
 
 
-def test_a_site_keeps_the_group_that_it_got(accounts):
+def test_a_site_keeps_its_group(accounts):
     accounts.groups["site-shop"] = (901, ["huatai"])
     assert site_group.site_group(LAYOUT, "huatai", managed=False) == "site-shop"
 
 
-def test_who_builds_a_site_is_no_stranger(accounts, tmp_path):
+def test_the_build_account_of_a_site_is_an_expected_member(accounts, tmp_path):
     accounts.groups["staff"] = (STAFF, ["huatai", "build-shop", "build-blog"])
     assert site_group.site_group(LAYOUT, "huatai", managed=False) == "site-shop"
     for name in ("shop", "blog"):

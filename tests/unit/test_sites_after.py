@@ -1,4 +1,4 @@
-"""What the rest of a run is about once some sites have failed: nginx, SELinux and the firewall leave these alone."""
+"""The rest of a run after some sites have failed: nginx, SELinux and the firewall leave these sites unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def paths(found, state="present"):
     return [file["path"] for file in found if file.get("state", "present") == state]
 
 
-def test_a_good_run_is_about_all_sites():
+def test_a_run_without_failures_includes_all_sites():
     sites = complete([site("shop"), site("blog")])
     assert sites_after(sites, {}, {"changed": False, "releases": {}}) == sites
 
@@ -42,7 +42,7 @@ def test_a_site_that_could_not_be_removed_is_left_out():
     assert sites_after(gone, failed(blog=OLD)) == []
 
 
-def test_a_failure_after_the_switch_is_none_of_nginx():
+def test_a_failure_after_the_switch_does_not_concern_nginx():
     sites = complete([site("blog")])
     assert sites_after(sites, failed(blog={**OLD, "switched": True})) == sites
 
@@ -56,13 +56,13 @@ def test_a_failure_after_the_switch_is_none_of_nginx():
         ("127.0.0.1:8002", None, ["127.0.0.1:8002"]),
     ],
 )
-def test_a_site_that_stays_is_found_where_its_live_release_listens(given, before, upstream):
+def test_a_failed_site_keeps_the_socket_of_its_live_release(given, before, upstream):
     [found] = sites_after(complete([site("blog", uwsgi={"socket": given})]), failed(blog={**OLD, "socket": before}))
     assert found["kept"] is True
     assert found["nginx"]["upstream"] == upstream
 
 
-def test_an_upstream_of_the_inventory_stays():
+def test_an_upstream_of_the_inventory_is_kept():
     given = complete([site("blog", nginx={"upstream": ["10.0.0.1:9000"]})])
     assert sites_after(given, failed(blog=OLD))[0]["nginx"]["upstream"] == ["10.0.0.1:9000"]
 
@@ -75,7 +75,7 @@ def test_the_files_of_a_kept_site_are_neither_written_nor_removed():
 
 
 def test_a_kept_site_that_shares_a_server_stays_in_it():
-    """The server is in the file of the first one, which the others change; the upstream is the live release's."""
+    """The server is in the file of the first site; the upstream is that of the live release."""
     named = {"domains": ["a.example"]}
     given = complete([site("shop", **named), site("blog", prefix="/blog", uwsgi={"socket": "127.0.0.1:8002"}, **named)])
     found = render.files(sites_after(given, failed(blog=OLD)), PLATFORM, host={"sites": ["shop", "blog"]})
@@ -92,12 +92,12 @@ def test_a_kept_site_that_nginx_never_had_gets_no_file():
     assert not [path for path in paths(found) if "blog" in path]
 
 
-def test_the_last_site_does_not_leave_while_a_failed_one_is_served():
+def test_nginx_stays_if_a_failed_site_is_served_after_the_last_other_one_is_removed():
     sites = sites_after(complete([{"name": "shop", "state": "absent"}, site("blog")]), failed(blog=OLD))
     assert not render.leaves(sites, {"sites": ["shop", "blog"]})
 
 
-def test_a_kept_site_is_not_asked_for():
+def test_no_request_is_made_to_a_kept_site():
     sites = sites_after(complete([site("shop"), site("blog")]), failed(blog=OLD))
     assert [found["name"] for found in asked_for(sites)] == ["shop"]
 
@@ -108,7 +108,7 @@ def test_ports_of_a_kept_site_stay_open():
     found = firewall.plan(sites, [], [], "", "web", opened, [22], "public")
     assert found["close"] == []
     assert {"zone": "public", "service": "", "port": "8080/tcp"} in found["wanted"]
-    # Without a failure it is closed.
+    # Without a failure the port is closed.
     good = firewall.plan(complete([site("shop")]), [], [], "", "web", opened, [22], "public")
     assert [item["port"] for item in good["close"]] == ["8080/tcp"]
 

@@ -1,4 +1,4 @@
-"""The filters: plain values go in, the model's errors come out as Ansible's."""
+"""The filters: plain values as input, errors of the model as Ansible's errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOP = {"name": "shop", "domains": ["shop.example.com"]}
 
 
 class Text(str):
-    """A text of Ansible's: a subclass, as tagged and unsafe text are."""
+    """A text of Ansible: a subclass, as tagged and unsafe text are."""
 
 
 def only_plain(value):
@@ -61,13 +61,13 @@ def test_plain(value, wanted):
     assert only_plain(plain(value))
 
 
-def test_a_variable_without_a_value_is_no_text():
+def test_an_undefined_variable_is_not_converted_to_text():
     given = [{**SHOP, "env": {"KEY": StrictUndefined(name="vault_key")}}]
     with pytest.raises(UndefinedError, match="'vault_key' is undefined"):
         FILTERS["sites"](given)
 
 
-def test_faults_come_one_a_line():
+def test_faults_have_one_line_each():
     with pytest.raises(AnsibleFilterError) as error:
         FILTERS["sites"]([{"name": "shop", "domain": "a", "python": "2.7"}])
     lines = str(error.value).splitlines()
@@ -87,7 +87,7 @@ def test_no_python_fits():
     assert chosen["interpreter"]["path"] == "/usr/bin/python3.11"
 
 
-def test_the_firewall_knows_on_which_ports_nginx_serves_sites_of_others():
+def test_the_firewall_plan_has_the_ports_of_other_sites_of_nginx():
     completed = FILTERS["sites"]([SHOP])
     listener = {"port": "80/tcp", "process": "nginx (pid 5, nginx.service)", "unit": "nginx.service"}
     given = {"services": [], "ports": [], "zone": "public", "purpose": "web", "opened": {}, "ssh_ports": [22]}
@@ -95,7 +95,7 @@ def test_the_firewall_knows_on_which_ports_nginx_serves_sites_of_others():
     given |= {"active": False, "enabled": False, "open_ports": [listener]}
     nginx = {"main": "foreign", "servers": [{"listens": [{"address": "*", "port": 80}]}]}
     assert [item["port"] for item in FILTERS["firewall_plan"](completed, nginx=nginx, **given)["others"]] == ["80/tcp"]
-    # The package's own server makes way for ours.
+    # The package's own default server is replaced.
     packaged = {**nginx, "main": "packaged"}
     assert FILTERS["firewall_plan"](completed, nginx=packaged, **given)["others"] == []
 

@@ -1,4 +1,4 @@
-"""How many processes uWSGI has where the host decides."""
+"""The number of uWSGI processes if the host decides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GIB = 1 << 30
         (1, 64 * GIB, 1, 2),
         (4, 64 * GIB, 1, 4),
         (64, 512 * GIB, 1, 16),
-        (8, 2 * GIB, 1, 5),  # 1 GiB for 200 MiB each
+        (8, 2 * GIB, 1, 5),  # 1 GiB at 200 MiB each
         (8, 2 * GIB, 2, 2),
         (8, 0, 0, 2),
     ],
@@ -34,7 +34,7 @@ def test_the_number_of_a_host(cores, memory, sites, number):
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """A host of 8 cores and 8 GiB; `size` decides, remembers, and returns (number, note)."""
+    """A host with 8 cores and 8 GiB; `size` decides, records, and returns (number, note)."""
 
     class Host:
         cores, meminfo, limit = 8, tmp_path / "meminfo", tmp_path / "limit"
@@ -66,24 +66,24 @@ NOTE = "uwsgi.processes 8 (8 cores, 8192 MiB of memory, 1 site)"
 
 
 @pytest.mark.parametrize("processes", [None, "auto"])
-def test_a_new_site_gets_what_the_host_is_good_for_until_the_cores_change(host, processes):
+def test_a_new_site_gets_a_number_for_the_host_until_the_cores_change(host, processes):
     assert host.size(processes) == (8, NOTE)
     assert json.loads(host.record.read_text()) == {"cores": 8, "processes": 8}
-    # More sites and less memory make no new release.
+    # More sites and less memory cause no new release.
     host.meminfo.write_text("MemTotal: 1048576 kB\n")
     assert host.size(processes, sites=7) == (8, "")
     host.cores = 4
     assert host.size(processes, sites=7) == (2, "uwsgi.processes 2 (4 cores, 1024 MiB of memory, 7 sites)")
 
 
-def test_a_site_that_exists_keeps_what_it_has(host):
+def test_an_existing_site_keeps_its_number(host):
     host.put_live()
     assert host.size() == (3, "")
     assert not host.record.exists()
     assert host.size("auto") == (8, NOTE)
 
 
-def test_what_was_decided_for_a_new_site_stays_when_it_is_live(host):
+def test_the_number_of_a_new_site_stays_when_it_is_live(host):
     host.size()
     host.put_live("[uwsgi]\nprocesses = 8\n")
     assert host.size() == (8, "")
@@ -91,7 +91,7 @@ def test_what_was_decided_for_a_new_site_stays_when_it_is_live(host):
     assert host.size()[0] == 6
 
 
-def test_a_number_in_the_inventory_counts_and_stays_when_it_is_taken_out_again(host):
+def test_a_number_in_the_inventory_is_used_and_kept_when_it_is_removed(host):
     host.size()
     assert host.size(5) == (5, "")
     assert not host.record.exists()
@@ -99,13 +99,13 @@ def test_a_number_in_the_inventory_counts_and_stays_when_it_is_taken_out_again(h
     assert host.size() == (5, "")
 
 
-def test_half_a_record_is_none(host):
+def test_an_incomplete_record_is_ignored(host):
     host.size("auto")
     host.record.write_text('{"cores": 8, "proc')
     assert host.size("auto") == (8, NOTE)
 
 
-def test_the_limit_of_a_container_counts(host):
+def test_the_memory_limit_of_a_container_counts(host):
     host.limit.write_text(f"{2 * GIB}\n")
     assert sizing.memory_size() == 2 * GIB
     host.limit.write_text("max\n")

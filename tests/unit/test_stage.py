@@ -1,4 +1,4 @@
-"""The copies of directories that a check sees: what is in them, and what is mounted from where."""
+"""The copies of directories that a check reads: their contents, and the mounts."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def etc(tmp_path):
 
 
 def mounts(script):
-    """(from, to) of every mount, without the beginnings that all have in common."""
+    """Return (source, target) of every mount, without their common prefixes."""
     return [tuple(line.split()[2:]) for line in script.splitlines() if line.startswith("mount --rbind ")]
 
 
-def test_a_copy_has_the_new_files_and_the_old_ones_and_mounts_for_the_rest(etc, tmp_path):
+def test_a_copy_has_new_and_old_files_and_mounts_for_the_rest(etc, tmp_path):
     copies = tmp_path / "stage"
     gone = compare(Wanted(str(etc / "same"), "absent"))
     unchanged = compare(Wanted("/nowhere/at/all", "absent"))
@@ -58,14 +58,14 @@ def test_a_copy_has_the_new_files_and_the_old_ones_and_mounts_for_the_rest(etc, 
     assert sorted(os.listdir(copy)) == ["a.conf", "link", "other"]
 
 
-def test_a_directory_below_a_copied_one_that_is_touched_too_is_copied_in_it(etc, tmp_path):
+def test_a_changed_directory_below_a_copied_one_is_part_of_its_copy(etc, tmp_path):
     copies = tmp_path / "stage"
     script = stage.script(str(copies), [change(etc / "a.conf"), change(etc / "other/deep/f")], [], ["true"])
     assert (copies / "0/other/deep/f").read_text() == "new\n"
     assert mounts(script) == [(f"{copies}/0", str(etc))]
 
 
-def test_directories_apart_are_copied_apart(etc, tmp_path):
+def test_separate_directories_are_copied_separately(etc, tmp_path):
     (tmp_path / "etc-beside/x").mkdir(parents=True)
     copies = tmp_path / "stage"
     script = stage.script(str(copies), [change(etc / "a.conf"), change(tmp_path / "etc-beside/b")], [], ["true"])
@@ -73,7 +73,7 @@ def test_directories_apart_are_copied_apart(etc, tmp_path):
     assert mounts(script)[-2:] == [(f"{copies}/0", str(etc)), (f"{copies}/1", f"{tmp_path}/etc-beside")]
 
 
-def test_files_of_private_directories_are_there_but_empty(etc, tmp_path):
+def test_files_of_private_directories_are_empty(etc, tmp_path):
     logs = tmp_path / "log"
     (logs / "sub").mkdir(parents=True)
     (logs / "access.log").write_text("long\n")
@@ -92,7 +92,7 @@ def test_files_of_private_directories_are_there_but_empty(etc, tmp_path):
     ]
 
 
-def test_a_path_through_a_link_is_changed_where_it_really_is(etc, tmp_path):
+def test_the_target_of_a_link_is_mounted(etc, tmp_path):
     (tmp_path / "alias").symlink_to("etc")
     copies = tmp_path / "stage"
     script = stage.script(str(copies), [change(tmp_path / "alias/a.conf")], [], ["true"])
@@ -100,7 +100,7 @@ def test_a_path_through_a_link_is_changed_where_it_really_is(etc, tmp_path):
     assert mounts(script)[-1] == (f"{copies}/0", str(etc))
 
 
-def test_the_script_marks_that_all_mounts_stand_and_becomes_the_command(etc, tmp_path):
+def test_the_script_confirms_all_mounts_and_executes_the_command(etc, tmp_path):
     copies = tmp_path / "with space"
     script = stage.script(str(copies), [change(etc / "a.conf")], [], ["printf", "%s|", "a b", "c"])
     without = "\n".join(line.replace("mount ", "echo ") for line in script.splitlines())

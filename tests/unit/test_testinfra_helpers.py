@@ -1,4 +1,4 @@
-"""The fixtures that the collection brings for others' tests: whom they ask, and what they make of the answers."""
+"""The testinfra fixtures of the collection for other repositories: their requests, and how they use the answers."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def container(found: Any) -> Any:
         (backend("podman", None), "172.17.0.9"),
     ],
 )
-def test_address_is_where_the_tests_reach_the_host(found: Any, address: str) -> None:
+def test_address_is_that_of_the_tests_connection(found: Any, address: str) -> None:
     assert address_of(container(found)) == address
 
 
-def test_a_container_says_its_own_address() -> None:
+def test_address_of_a_container_is_read_in_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", pyweb_testinfra.OWN_ADDRESS], capture_output=True, text=True, check=True
     )
@@ -63,7 +63,7 @@ def test_advice_is_no_fault() -> None:
 
 
 def doctor(uid: str, stdout: str, stderr: str = "", rc: int = 0) -> Any:
-    """A host on which `pyweb doctor` says this; `became` is how often root was asked for."""
+    """A host on which `pyweb doctor` prints this; `became` counts the uses of root."""
     became: list[str] = []
 
     class Sudo:
@@ -82,13 +82,13 @@ def ask(host: Any, site: str) -> list[str]:
     return found
 
 
-def test_a_doctor_that_says_nothing_is_a_fault() -> None:
+def test_a_doctor_without_output_is_a_fault() -> None:
     assert ask(doctor("0", "", "UNKNOWN: no site shop", 3), "shop") == ["UNKNOWN: no site shop"]
     assert ask(doctor("0", "", "", 3), "shop") == ["pyweb doctor ended with 3 and said nothing"]
 
 
 @pytest.mark.parametrize(("uid", "became"), [("0", []), ("1000", ["root"])])
-def test_sudo_is_used_only_where_it_is_needed(uid: str, became: list[str]) -> None:
+def test_sudo_is_only_used_if_necessary(uid: str, became: list[str]) -> None:
     host = doctor(uid, '{"sites": []}')
     assert ask(host, "shop") == []
     assert host.became == became
@@ -113,7 +113,7 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-def test_a_page_is_asked_for_under_the_name_of_the_site(port: int) -> None:
+def test_a_page_is_requested_by_the_name_of_the_site(port: int) -> None:
     answer = Client("127.0.0.1")("shop.example.com", "/cart/", "POST", port, {"X-More": "more"}, "body")
     assert (answer.status, answer.headers["x-path"]) == (403, "/cart/")
     assert answer.body == "shop.example.com more body"

@@ -1,4 +1,4 @@
-"""The certificates of all sites of a host, before and after nginx's files."""
+"""The certificates of all sites of a host, before and after nginx's files are written."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Host:
         return self.site(name, {"kind": "path", **paths})
 
 
-def test_sites_without_tls_cost_nothing(host, monkeypatch):
+def test_sites_without_tls_run_no_command(host, monkeypatch):
     monkeypatch.setattr(Shell, "run", lambda *_given, **_more: pytest.fail("a command was run"))
     old = {key: value for key, value in host.site("old").items() if key not in ("tls", "nginx")}
     found = host.run(host.site(), host.site("gone", state="absent", purge=True), old)
@@ -78,7 +78,7 @@ def test_link_changes_with_nginxs_files(host):
     assert again.shown()["shop"]["state"] == "unchanged"
 
 
-def test_dry_run_shows_nginx_the_pair_and_writes_nothing(host):
+def test_dry_run_lets_nginx_check_the_pair_and_writes_nothing(host):
     found = host.run(host.site(tls={"kind": "selfsigned"}), dry=True)
     certificate, key, link = found.entries()
     assert [Path(entry["path"]).name for entry in (certificate, key, link)] == ["fullchain.pem", "privkey.pem", "live"]
@@ -100,7 +100,7 @@ def test_differences_show_names_and_dates_and_no_key(host):
     assert "PRIVATE" not in str(found.diff()) + str(found.shown())
 
 
-def test_fault_of_one_site_is_its_own(host):
+def test_a_failed_site_does_not_stop_the_others(host):
     one, two = make(["bad.example.com"]), make()
     bad = host.site("bad", {"kind": "certificate", "certificate": one.certificate})
     found = host.run(bad, host.site(tls={"kind": "selfsigned"}), keys={"bad": two.key})
@@ -110,7 +110,7 @@ def test_fault_of_one_site_is_its_own(host):
     assert list(found.shown()) == ["shop"]
 
 
-def test_what_nobody_foresaw_is_the_sites_own_fault_and_shows_no_key(host, monkeypatch):
+def test_an_unexpected_error_is_a_fault_of_its_site_and_shows_no_key(host, monkeypatch):
     made = make()
 
     def fail(_supply):
@@ -123,7 +123,7 @@ def test_what_nobody_foresaw_is_the_sites_own_fault_and_shows_no_key(host, monke
     assert made.key.splitlines()[1] not in found.faults["shop"]
 
 
-def test_what_nginx_refuses_stays_as_it_was(host):
+def test_a_pair_that_nginx_refuses_does_not_replace_the_live_one(host):
     site = host.site(tls={"kind": "selfsigned"})
     host.run(site)
     before = pairs.live(host.layout())
@@ -133,7 +133,7 @@ def test_what_nginx_refuses_stays_as_it_was(host):
     assert pairs.live(host.layout()) == before
 
 
-def test_pair_before_is_kept_and_named(host):
+def test_the_previous_pair_is_kept_and_named(host):
     site = host.site(tls={"kind": "selfsigned"})
     host.run(site)
     before = pairs.live(host.layout())
@@ -141,7 +141,7 @@ def test_pair_before_is_kept_and_named(host):
     assert pairs.previous(host.layout()) == before
 
 
-def test_files_of_others_are_watched_until_the_kind_changes(host):
+def test_files_of_the_host_are_watched_until_the_kind_changes(host):
     site = host.path_site(make())
     found = host.run(site, dry=True)
     assert found.changed
@@ -154,7 +154,7 @@ def test_files_of_others_are_watched_until_the_kind_changes(host):
     assert not os.path.exists(watch.script(host.layout()))
 
 
-def test_unit_that_is_missing_is_a_change(host):
+def test_a_missing_unit_is_a_change(host):
     wants = host.folder / "units/multi-user.target.wants"
     wants.mkdir()
     for unit in ("path", "service"):
@@ -174,7 +174,7 @@ def test_unit_that_is_missing_is_a_change(host):
     ("state", "purge", "kept"),
     [("present", False, True), ("present", True, True), ("absent", False, True), ("absent", True, False)],
 )
-def test_site_that_leaves_https_keeps_its_pairs_unless_it_is_purged(host, state, purge, kept):
+def test_a_site_that_no_longer_uses_https_keeps_its_pairs_without_purge(host, state, purge, kept):
     host.run(host.path_site(make()))
     Path(hook.path(host.layout())).touch()
     live = pairs.live(host.layout())
@@ -193,19 +193,19 @@ def test_site_that_leaves_https_keeps_its_pairs_unless_it_is_purged(host, state,
     assert (again.changed, again.shown()) == (False, {})
 
 
-def test_purge_leaves_what_else_a_site_has(host):
+def test_purge_keeps_other_files_of_a_site(host):
     host.run(host.site(tls={"kind": "selfsigned"}))
     Path(f"{host.layout().config}/secret_key").touch()
     leave.leave(host.layout(), Shell("shop", {}), purge=True, dry=False, folder=str(host.folder / "units"))
     assert os.listdir(host.layout().config) == ["secret_key"]
 
 
-def test_site_of_which_nginx_serves_another_certificate_is_stale(host, monkeypatch):
+def test_a_site_is_stale_if_nginx_serves_another_certificate(host, monkeypatch):
     site = host.site(tls={"kind": "selfsigned"})
     found = host.run(site)
     assert found.stale() == []
     monkeypatch.setattr(certificates.stale, "is_stale", lambda _site: True)
     assert found.stale() == ["shop"]
     assert host.run(site, dry=True).stale() == ["shop"]
-    # What the run would change anyway nginx cannot serve yet.
+    # nginx cannot serve yet what this run would change.
     assert host.run({**site, "domains": ["shop.example.org"]}, dry=True).stale() == []

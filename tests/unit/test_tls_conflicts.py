@@ -1,4 +1,4 @@
-"""What of https contradicts itself: between the keys of a site, between sites of a host, and between hosts."""
+"""Conflicts of https: between the keys of a site, between sites of a host, and between hosts."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def dns(**given):
         ),
     ],
 )
-def test_what_a_key_tls_becomes(tls, read):
+def test_normalised_form_of_tls(tls, read):
     assert completed(tls=tls)["tls"] == read
 
 
-def test_what_acme_becomes():
+def test_normalised_form_of_acme():
     challenge = {"kind": "http"}
     nothing = {"email": "", "directory": "", "ca": "", "challenge": challenge, "profile": "", "key_type": "ecdsa"}
     for given in ({}, None, {"challenge": "http"}, {"challenge": None}):
@@ -63,7 +63,7 @@ def with_default(tls, *sites):
     return complete(list(sites) or [SHOP], example=str(EXAMPLE), tls=tls)
 
 
-def test_a_site_without_the_key_has_web_tls():
+def test_a_site_without_the_key_uses_web_tls():
     blog = {"name": "blog", "domains": ["blog.example.com"], "tls": "none"}
     absent = {"name": "old", "state": "absent"}
     found = with_default("selfsigned", SHOP, {**blog, "name": "b"}, absent)
@@ -85,13 +85,13 @@ def test_a_site_without_the_key_has_web_tls():
         ({"certificate": "/etc/a.pem", "key": KEY}, "web_tls.certificate is a path on the host and key is text"),
     ],
 )
-def test_a_wrong_web_tls_is_said_once(given, words):
+def test_an_invalid_web_tls_is_reported_once(given, words):
     [found] = faults(SHOP, {"name": "blog", "domains": ["blog.example.com"]}, tls=given)
     assert found.startswith(words)
     assert SECRET not in found
 
 
-def test_what_web_tls_means_for_a_site_is_said_of_that_site():
+def test_conflicts_with_web_tls_are_reported_for_the_site():
     [found] = faults(SHOP, {"name": "blog", "domains": ["*.example.com"]}, tls=acme())
     assert found.startswith("web_sites[1] 'blog': domains has '*.example.com', and tls.acme.challenge is http")
 
@@ -177,7 +177,7 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
             {"tls": "selfsigned", "nginx": {"hsts": 604800, "redirect": False}},
             "nginx.hsts is given and nginx.redirect is false",
         ),
-        # What people did before there was `tls`.
+        # Workarounds from before the key `tls`.
         *[
             ({"tls": "selfsigned", "nginx": {"options": {name: value}}}, f"nginx.options.{name} is {words}")
             for name, value, words in [
@@ -196,17 +196,17 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         ),
     ],
 )
-def test_what_contradicts_itself(keys, words):
+def test_conflicting_keys_are_refused(keys, words):
     found = fault(**keys)
     assert words in found
     assert found.startswith("web_sites[0] 'shop': ")
     assert SECRET not in found
 
 
-def test_all_of_it_is_said_at_once():
+def test_all_conflicts_are_reported_together():
     keys = {"domains": ["*.example.com", "localhost"], "canonical": "a.example.com"}
     nginx = {"listen": [443], "hsts": 1, "redirect": False, "proxy_protocol": True, "options": {"listen": "443 ssl"}}
-    # canonical, proxy_protocol, a port twice, hsts, listen ssl, no public name, *., and port 80 is missing.
+    # canonical, proxy_protocol, a port twice, hsts, listen ssl, no public name, *., and port 80 is missing
     assert len(faults({**SHOP, **keys, "tls": acme(), "nginx": nginx})) == 8
 
 
@@ -219,7 +219,7 @@ def test_all_of_it_is_said_at_once():
         {"domains": ["shop.internal"], "tls": acme(directory="https://ca.shop.internal/acme", ca="/etc/root.pem")},
         {"domains": ["localhost", "192.0.2.1"], "tls": "selfsigned"},
         {"domains": ["192.0.2.1"], "tls": PATHS},
-        # Something in front passes port 80 on.
+        # A proxy in front forwards port 80.
         {"tls": acme(), "nginx": {"listen": 8080, "trusted_proxies": "10.0.0.1"}},
         {"tls": acme(), "nginx": {"listen": ["192.0.2.1:80", 8080]}},
         {"domains": ["a.example.com", "b.example.com"], "canonical": "B.example.com"},
@@ -229,13 +229,13 @@ def test_all_of_it_is_said_at_once():
         {"nginx": {"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8"}},
         {"tls": "selfsigned", "nginx": {"options": {"ssl_verify_client": "on", "ssl_client_certificate": "/ca.pem"}}},
         {"tls": "selfsigned", "nginx": {"options": {"listen": "8080 default_server", "return": "204"}}},
-        # Without tls everything that worked before works as it did.
+        # Without tls all earlier configurations work as before.
         {"nginx": {"options": {"listen": "443 ssl", "ssl_certificate": "/a.pem", "http2": True}}},
         {"nginx": {"options": {"return": "301 https://$host$request_uri"}}},
         {"settings": {"SECURE_PROXY_SSL_HEADER": ["HTTP_X", "https"]}, "tls": "selfsigned"},
     ],
 )
-def test_what_goes_together(keys):
+def test_keys_that_can_be_combined(keys):
     assert completed(**keys)
 
 
@@ -244,30 +244,30 @@ def test_what_goes_together(keys):
 BLOG = {"name": "blog", "domains": ["blog.example.com"]}
 
 
-def test_https_listens_on_443_unless_it_is_told_where():
+def test_https_listens_on_443_by_default():
     assert completed(tls="selfsigned")["nginx"]["listen_tls"] == [{"address": "", "port": 443}]
     assert completed(tls="selfsigned", nginx={"listen_tls": 8443})["nginx"]["listen_tls"] == [
         {"address": "", "port": 8443}
     ]
 
 
-def test_a_port_of_https_is_no_port_of_uwsgi():
+def test_a_port_of_https_cannot_be_a_port_of_uwsgi():
     [found] = faults({**SHOP, "tls": "selfsigned", "nginx": {"listen_tls": 8443}}, {**BLOG, "uwsgi": {"socket": 8443}})
     assert found == "site 'blog': uwsgi.socket has port 8443, on which nginx listens; change one"
 
 
-def test_a_port_of_https_is_no_port_of_http_of_another_site():
+def test_a_port_of_https_cannot_be_an_http_port_of_another_site():
     tls = {**SHOP, "tls": "selfsigned"}
     wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; change one of the "
     assert faults(tls, {**BLOG, "nginx": {"listen": [80, 443]}}) == [wanted + "ports"]
     assert faults({**BLOG, "nginx": {"listen": [80, "[::]:443"]}}, tls) == [wanted + "ports"]
     assert len(complete([tls, {**BLOG, "nginx": {"listen": "192.0.2.1:443"}}], example=str(EXAMPLE))) == 2
     assert len(complete([tls, {**BLOG, "tls": "selfsigned"}], example=str(EXAMPLE))) == 2
-    # The workaround of one site beside the `tls` of another: both are https.
+    # The workaround of one site together with the `tls` of another: both are https.
     assert len(complete([tls, {**BLOG, "nginx": {"options": {"listen": "443 ssl"}}}], example=str(EXAMPLE))) == 2
 
 
-def test_sites_on_one_port_agree_about_the_proxy_protocol():
+def test_sites_on_one_port_must_agree_about_the_proxy_protocol():
     behind = {"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8"}
     assert faults({**SHOP, "nginx": behind}, BLOG) == [
         "site 'blog': nginx.proxy_protocol differs from that of site 'shop', and both listen on 80; nginx sets it for "
@@ -296,7 +296,7 @@ def test_sites_on_one_port_agree_about_the_proxy_protocol():
         ),
     ],
 )
-def test_sites_of_one_name_are_one_server_of_https(keys, named):
+def test_sites_with_one_name_must_agree_about_https(keys, named):
     first = {**SHOP, "tls": "selfsigned"}
     found = faults(first, {**first, "name": "blog", "prefix": "/blog", **keys})
     assert [text.partition(": ")[2].partition(" differs")[0] for text in found] == named
@@ -305,7 +305,7 @@ def test_sites_of_one_name_are_one_server_of_https(keys, named):
     )
 
 
-def test_sites_of_one_name_that_agree():
+def test_sites_with_one_name_that_agree_are_accepted():
     first = {**SHOP, "tls": acme(), "canonical": "shop.example.com"}
     assert len(complete([first, {**first, "name": "blog", "prefix": "/blog"}], example=str(EXAMPLE))) == 2
 
@@ -326,7 +326,7 @@ def test_sites_of_one_name_that_agree():
         ("athome.arpa", True),
     ],
 )
-def test_names_that_a_public_ca_issues_for(name, public):
+def test_names_that_a_public_ca_issues_certificates_for(name, public):
     assert tls_conflicts.is_public(name) is public
 
 
@@ -350,7 +350,7 @@ def test_directories_of_lets_encrypt(directory, theirs):
 # --- between hosts ---
 
 
-def test_no_name_of_several_hosts_by_http():
+def test_http_challenge_is_refused_for_a_name_of_several_hosts():
     shared = {"shop.example.com": ["web1", "web2"], "www.example.com": ["web2"]}
     sites = {**SHOP, "domains": ["shop.example.com", "www.example.com"]}
     [found] = faults({**sites, "tls": acme()}, shared_names=shared)
@@ -376,14 +376,14 @@ def test_a_token_on_the_command_line_of_a_dns_challenge_is_not_quoted(key, words
     assert SECRET not in found
 
 
-def test_whether_an_address_has_a_certificate_is_for_the_certbot_of_the_host_to_say():
+def test_certificates_for_ip_addresses_depend_on_the_certbot_of_the_host():
     assert completed(domains=["192.0.2.1"], tls=acme())["domains"] == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(
     ("count", "directory", "refused"), [(100, "", False), (101, "", True), (101, "https://ca.example.com/dir", False)]
 )
-def test_lets_encrypt_has_a_hundred_names_in_a_certificate(count, directory, refused):
+def test_a_certificate_of_lets_encrypt_has_at_most_a_hundred_names(count, directory, refused):
     site = {"domains": [f"n{number}.example.com" for number in range(count)], "tls": acme(directory=directory)}
     if refused:
         assert "domains has 101 names, and tls.acme.directory is Let's Encrypt's" in fault(**site)

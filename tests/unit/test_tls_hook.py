@@ -1,4 +1,4 @@
-"""The scripts that take a renewed certificate to nginx, run by a real shell with the real openssl."""
+"""The scripts that install a renewed certificate in nginx, run by a real shell with the real openssl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("shop.example.com", "*.example.net", "192.0.2.7", "2001:db8::1")
 
 
 class Host:
-    """A host whose nginx refuses what `refuses` says, and the pair in somebody's directory."""
+    """A host whose nginx refuses pairs with the text in `refuses`, and a pair in another directory."""
 
     def __init__(self, folder):
         self.folder, self.layout = folder, Layout.under("shop", {"config": str(folder / "etc")})
@@ -71,7 +71,7 @@ def host(tmp_path):
 
 
 @pytest.mark.parametrize("domains", [None, NAMES], ids=["certbot", "path"])
-def test_renewed_pair_is_the_live_one_and_nginx_is_reloaded(host, domains):
+def test_a_renewed_pair_becomes_live_and_nginx_is_reloaded(host, domains):
     before, made = host.serve(make(NAMES)), make(NAMES)
     host.renew(made)
     done = host.run(domains)
@@ -86,18 +86,18 @@ def test_renewed_pair_is_the_live_one_and_nginx_is_reloaded(host, domains):
     folder = Path(f"{host.layout.tls}/pairs/{name}")
     assert {path.stat().st_mode & 0o777 for path in [*folder.iterdir()]} == {0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
-    # What the collection itself would make is there already.
+    # The pair that the collection itself would create already exists.
     assert pairs.install(host.layout, made.certificate, made.key) == name
 
 
-def test_only_the_pair_before_is_kept(host):
+def test_only_the_previous_pair_is_kept(host):
     for _number in range(4):
         host.renew(make())
         assert host.run().returncode == 0
     assert len(os.listdir(f"{host.layout.tls}/pairs")) == 2
 
 
-def test_pair_that_is_live_already_is_left_alone(host):
+def test_a_pair_that_is_already_live_is_not_changed(host):
     made = make()
     name = host.serve(made)
     host.renew(made)
@@ -105,7 +105,7 @@ def test_pair_that_is_live_already_is_left_alone(host):
     assert (pairs.live(host.layout), host.said()) == (name, [])
 
 
-def test_script_that_was_killed_before_the_reload_is_made_good(host):
+def test_a_script_killed_before_the_reload_is_completed(host):
     made = make()
     host.serve(made)
     host.renew(made)
@@ -115,7 +115,7 @@ def test_script_that_was_killed_before_the_reload_is_made_good(host):
     assert not os.path.exists(f"{host.layout.tls}/.pending")
 
 
-def test_what_nginx_refuses_is_switched_back(host):
+def test_a_pair_that_nginx_refuses_is_rolled_back(host):
     before = host.serve(make())
     host.program("nginx", f"echo nginx >>{host.log}; echo 'nginx: [emerg] key values mismatch' >&2; exit 1")
     host.renew(make())
@@ -128,21 +128,21 @@ def test_what_nginx_refuses_is_switched_back(host):
     assert not os.path.exists(f"{host.layout.tls}/.pending")
 
 
-def test_refused_first_pair_leaves_no_link(host):
+def test_a_refused_first_pair_leaves_no_link(host):
     host.program("nginx", "exit 1")
     host.renew(make())
     assert host.run().returncode == 1
     assert not os.path.lexists(host.layout.tls_live)
 
 
-def test_nginx_that_does_not_run_is_not_started(host):
+def test_a_stopped_nginx_is_not_started(host):
     host.program("systemctl", f'echo systemctl "$@" >>{host.log}; exit 3')
     host.renew(make())
     assert host.run().returncode == 0
     assert host.said() == ["nginx -t", "systemctl is-active --quiet nginx.service"]
 
 
-def test_reload_that_fails_is_tried_again_by_the_next_run(host):
+def test_a_failed_reload_is_repeated_by_the_next_run(host):
     host.program("systemctl", 'case $1 in reload) echo "no reload" >&2; exit 1;; esac')
     host.renew(make())
     done = host.run()
@@ -168,7 +168,7 @@ OTHER = make()
         (None, None, ["192.0.2.8"], "the certificate is not for 192.0.2.8"),
     ],
 )
-def test_pair_that_is_wrong_leaves_the_old_one_served(host, certificate, key, domains, words):
+def test_an_invalid_pair_does_not_replace_the_old_one(host, certificate, key, domains, words):
     before, made = host.serve(make()), make()
     host.renew(made._replace(certificate=made.certificate if certificate is None else certificate))
     if key is not None:
@@ -183,7 +183,7 @@ def test_pair_that_is_wrong_leaves_the_old_one_served(host, certificate, key, do
     assert os.listdir(f"{host.layout.tls}/pairs") == [before]
 
 
-def test_certificate_that_has_ended_is_not_taken(host):
+def test_an_expired_certificate_is_refused(host):
     before = host.serve(make())
     host.renew(make(days=-1))
     done = host.run()
@@ -191,20 +191,20 @@ def test_certificate_that_has_ended_is_not_taken(host):
     assert "the certificate has ended: notAfter=" in done.stderr
 
 
-def test_files_that_are_gone_leave_the_old_pair_served(host):
+def test_missing_files_do_not_replace_the_old_pair(host):
     before = host.serve(make())
     done = host.run([])
     assert (done.returncode, pairs.live(host.layout)) == (1, before)
     assert "cannot be read; what nginx serves stays" in done.stderr
 
 
-def test_half_written_pair_is_waited_for(host):
+def test_an_incomplete_pair_is_waited_for(host):
     host.serve(make())
     made, new = make(), make()
     host.renew(made._replace(certificate=new.certificate))
 
     def finish():
-        time.sleep(1.5)  # the script has looked once, and looks again each second
+        time.sleep(1.5)  # the script has looked once, and looks again every second
         host.renew(new)
 
     other = threading.Thread(target=finish)
@@ -215,7 +215,7 @@ def test_half_written_pair_is_waited_for(host):
     assert pairs.read(host.layout) == (new.certificate, new.key)
 
 
-def test_text_is_one_that_the_shell_reads(host):
+def test_scripts_are_valid_shell(host):
     for text in (host.text(), host.text(NAMES)):
         assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
     assert hook.path(host.layout) == f"{host.layout.tls}/renewed"

@@ -1,4 +1,4 @@
-"""Pairs that the inventory names, judged on the host."""
+"""Validation on the host of pairs in the inventory."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def refused(certificate, key, domains=DOMAINS, tls=None):
     return text
 
 
-def test_good_pair_is_good():
+def test_a_valid_pair_is_accepted():
     found = judge.judged(SHELL, Pair(GOOD.certificate, GOOD.key), DOMAINS, TLS)
     assert found.names == ("shop.example.com", "*.example.net")
     assert judge.notes(SHELL, Pair(GOOD.certificate, GOOD.key), found, TLS) == []
 
 
-def test_what_is_no_certificate_is_refused():
+def test_an_invalid_certificate_is_refused():
     assert "tls.certificate is /etc/a.pem: it contains no certificate; expected PEM" in refused("x", GOOD.key)
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     assert "tls.certificate is /etc/a.pem: openssl x509 fails: " in refused(broken, GOOD.key)
     assert "tls.certificate: it contains no certificate" in refused("x", GOOD.key, tls={"kind": "certificate"})
 
 
-def test_what_is_no_key_is_refused():
+def test_an_invalid_key_is_refused():
     text = refused(GOOD.certificate, "x")
     assert "tls.key is /etc/a.key: openssl pkey fails: " in text
     assert "expected a private key as PEM text, without a passphrase" in text
@@ -61,7 +61,7 @@ def test_certificate_without_all_domains_is_refused():
     assert "it is for shop.example.com, *.example.net; expected a.example.org as well: request one for" in text
 
 
-def test_near_end_and_missing_issuer_are_told():
+def test_near_expiry_and_a_missing_issuer_are_reported():
     ca = make((), subject="Our CA", ca=True)
     made = make(issuer=ca, days=10.5)
     pair = Pair(made.certificate, made.key)

@@ -1,4 +1,4 @@
-"""What the host's openssl says of certificates and keys."""
+"""Facts of certificates and keys from the host's openssl."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_text_without_a_certificate_is_refused(text):
         openssl.leaf(SHELL, text)
 
 
-def test_key_fits_its_own_certificate_alone():
+def test_key_only_matches_its_own_certificate():
     one, two = make(), make()
     assert openssl.fits(SHELL, one.certificate, one.key)
     assert not openssl.fits(SHELL, one.certificate, two.key)
@@ -84,12 +84,12 @@ def test_key_with_a_passphrase_is_refused():
         openssl.public_key(SHELL, locked)
 
 
-def test_issuer_that_nobody_has_is_missing():
+def test_unknown_issuer_is_reported():
     root = make((), subject="Root", ca=True)
     between = make((), subject="Between", ca=True, issuer=root)
     own = make(issuer=between)
     assert openssl.missing_issuer(SHELL, own.certificate) == "CN=Between"
-    # The root of a private CA is not among those that the host knows, and need not be sent.
+    # The root certificate of a private CA is not in the host's store, and need not be sent.
     assert openssl.missing_issuer(SHELL, own.certificate + between.certificate) == ""
     assert openssl.missing_issuer(SHELL, own.certificate + root.certificate) == "CN=Between"
     assert openssl.missing_issuer(SHELL, make().certificate) == ""

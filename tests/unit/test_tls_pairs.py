@@ -21,7 +21,7 @@ def mode(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def test_pair_is_for_root_alone_and_named_after_both_files(layout):
+def test_pair_is_readable_for_root_only_and_named_after_both_files(layout):
     name = pairs.install(layout, "cert\n", "key\n")
     folder = f"{layout.tls}/pairs/{name}"
     digest = subprocess.run(["sha256sum"], input="cert\nkey\n", text=True, capture_output=True, check=True).stdout
@@ -33,7 +33,7 @@ def test_pair_is_for_root_alone_and_named_after_both_files(layout):
     assert pairs.live(layout) == ""
 
 
-def test_pair_that_is_there_is_not_written_again(layout):
+def test_existing_pair_is_not_written_again(layout):
     name = pairs.install(layout, "cert\r\n", "key\n")
     before = os.stat(f"{layout.tls}/pairs/{name}").st_ino
     assert pairs.install(layout, "cert\r\n", "key\n") == name
@@ -41,14 +41,14 @@ def test_pair_that_is_there_is_not_written_again(layout):
     assert pairs.read(layout, name).certificate == "cert\r\n"
 
 
-def test_pair_that_somebody_has_changed_is_made_again(layout):
+def test_modified_pair_is_written_again(layout):
     name = pairs.install(layout, "cert\n", "key\n")
     Path(f"{layout.tls}/pairs/{name}/privkey.pem").write_text("other")
     assert pairs.install(layout, "cert\n", "key\n") == name
     assert pairs.read(layout, name).key == "key\n"
 
 
-def test_what_a_killed_run_left_of_a_pair_is_replaced(layout):
+def test_incomplete_pair_of_a_killed_run_is_replaced(layout):
     name = pairs.install(layout, "cert\n", "key\n")
     os.rename(f"{layout.tls}/pairs/{name}", f"{layout.tls}/pairs/.{name}.partial")
     os.unlink(f"{layout.tls}/pairs/.{name}.partial/privkey.pem")
@@ -56,7 +56,7 @@ def test_what_a_killed_run_left_of_a_pair_is_replaced(layout):
     assert os.listdir(f"{layout.tls}/pairs") == [name]
 
 
-def test_switch_renames_the_link_and_keeps_the_pair_before(layout):
+def test_switch_replaces_the_link_and_keeps_the_previous_pair(layout):
     one, two, three = (pairs.install(layout, text, "key\n") for text in ("1\n", "2\n", "3\n"))
     for name in (one, two, three):
         pairs.switch(layout, name)
@@ -71,7 +71,7 @@ def test_switch_renames_the_link_and_keeps_the_pair_before(layout):
     assert Path(f"{layout.tls}/pairs/{three}").is_dir()
 
 
-def test_switching_to_what_is_live_keeps_the_pair_before(layout):
+def test_switching_to_the_live_pair_keeps_the_previous_one(layout):
     one, two = (pairs.install(layout, text, "key\n") for text in ("1\n", "2\n"))
     for name in (one, two, two):
         pairs.switch(layout, name)
@@ -79,7 +79,7 @@ def test_switching_to_what_is_live_keeps_the_pair_before(layout):
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "pairs/../../x", "pairs/aaaaaaaaaaaa"])
-def test_link_that_leads_to_no_pair_of_ours_is_none(layout, target):
+def test_link_to_another_place_is_ignored(layout, target):
     os.makedirs(layout.tls)
     os.symlink(target, layout.tls_live)
     assert pairs.live(layout) == ""
@@ -89,7 +89,7 @@ def test_link_that_leads_to_no_pair_of_ours_is_none(layout, target):
     assert pairs.live(layout) == name
 
 
-def test_placeholder_is_told_from_a_pair_of_a_ca(layout):
+def test_placeholder_is_distinguished_from_a_pair_of_a_ca(layout):
     pairs.switch(layout, pairs.install(layout, "cert\n", "key\n", placeholder=True))
     assert pairs.is_placeholder(layout)
     pairs.switch(layout, pairs.install(layout, "real\n", "key\n"))

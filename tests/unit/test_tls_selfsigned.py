@@ -1,4 +1,4 @@
-"""Pairs that nobody has signed but themselves."""
+"""Self-signed pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHELL = Shell("shop", {})
 DOMAINS = ["shop.example.com", "*.example.net", "192.0.2.7", "2001:db8::1"]
 
 
-def test_pair_is_one_that_browsers_could_accept():
+def test_pair_has_what_browsers_require():
     pair = selfsigned.make(SHELL, DOMAINS)
     assert openssl.fits(SHELL, *pair)
     found = x509.load_pem_x509_certificate(pair.certificate.encode())
@@ -58,11 +58,11 @@ def test_name_that_is_too_long_is_not_the_common_name():
         (["b.example.com"], 90, False),
     ],
 )
-def test_pair_is_made_anew_before_its_end_and_for_other_names(domains, days, stays):
+def test_pair_is_renewed_before_it_expires_and_for_other_names(domains, days, stays):
     facts = openssl.leaf(SHELL, make(["a.example.com"], days=days).certificate)
     assert selfsigned.stays(facts, domains) is stays
 
 
-def test_pair_of_a_ca_is_not_ours():
+def test_pair_of_a_ca_is_not_recognised_as_self_signed():
     ca = make((), subject="Our CA", ca=True)
     assert not selfsigned.stays(openssl.leaf(SHELL, make(issuer=ca).certificate), ["shop.example.com"])

@@ -1,4 +1,4 @@
-"""Which certificate is served: a real handshake."""
+"""Which certificate is served, with a real handshake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tls_pairs import make
 
 
 class Server:
-    """Serves one certificate on a port of this machine, and notes the names and the lines before the handshake."""
+    """Serve one certificate on a local port, and record the requested names and the lines before the handshake."""
 
     def __init__(self, folder, made, proxied=False):
         (folder / "cert.pem").write_text(made.certificate)
@@ -64,7 +64,7 @@ def serve(folder, made):
     pairs.switch(layout, pairs.install(layout, made.certificate, made.key))
 
 
-def test_served_certificate_is_the_one_of_the_file(tmp_path, start):
+def test_served_certificate_is_compared_with_the_file(tmp_path, start):
     made, other = make(), make()
     server = start(made)
     assert stale.served("", server.port, "shop.example.com") == openssl.leaf_fingerprint(made.certificate)
@@ -75,7 +75,7 @@ def test_served_certificate_is_the_one_of_the_file(tmp_path, start):
     assert server.names == ["shop.example.com"] * 3
 
 
-def test_listener_behind_a_balancer_is_greeted_first(tmp_path, start):
+def test_listener_behind_a_load_balancer_gets_the_proxy_protocol_first(tmp_path, start):
     made = make()
     server = start(made, proxied=True)
     serve(tmp_path, make())
@@ -83,7 +83,7 @@ def test_listener_behind_a_balancer_is_greeted_first(tmp_path, start):
     assert server.lines == [b"PROXY UNKNOWN\r\n"]
 
 
-def test_who_does_not_answer_is_not_stale(tmp_path):
+def test_server_that_does_not_answer_is_not_stale(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     serve(tmp_path, make())
@@ -104,5 +104,5 @@ def test_site_without_a_pair_is_not_stale(tmp_path, start):
         (["192.0.2.1", "::1"], ""),
     ],
 )
-def test_which_name_is_asked_for(domains, name):
+def test_requested_server_name(domains, name):
     assert stale.asked({"domains": domains}) == name

@@ -1,4 +1,4 @@
-"""Which pair a site is to have, for every kind of `tls`."""
+"""Which pair a site gets for each kind of `tls`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_files(folder, made):
 
 
 @pytest.mark.parametrize("kind", ["selfsigned", "acme"])
-def test_first_pair_is_made_and_stays(layout, kind):
+def test_first_pair_is_made_and_kept(layout, kind):
     first = bring(layout, {"kind": kind})
     assert (first.state, first.placeholder, first.was) == ("created", kind == "acme", "")
     assert pairs.is_placeholder(layout) is (kind == "acme")
@@ -58,20 +58,20 @@ def test_first_pair_is_made_and_stays(layout, kind):
 @pytest.mark.parametrize(
     ("made", "state"),
     [(make(days=29), "renewed"), (make(["old.example.com"]), "changed"), (make(days=31), "unchanged")],
-    ids=["ends", "names", "good"],
+    ids=["expires", "names", "good"],
 )
-def test_self_signed_pair_is_made_anew_before_its_end_and_for_other_names(layout, kind, made, state):
+def test_self_signed_pair_is_renewed_before_it_expires_and_for_other_names(layout, kind, made, state):
     before = serve(layout, made, placeholder=kind == "acme")
     change = bring(layout, {"kind": kind})
     assert (change.state, change.was, change.live == before) == (state, before, state == "unchanged")
 
 
-def test_pair_of_a_ca_is_no_self_signed_one(layout):
+def test_pair_of_a_ca_is_replaced_by_a_self_signed_one(layout):
     serve(layout, make(issuer=make((), subject="Our CA", ca=True)))
     assert bring(layout, {"kind": "selfsigned"}).state == "renewed"
 
 
-def test_placeholder_is_no_self_signed_pair(layout):
+def test_placeholder_is_replaced_by_a_self_signed_pair(layout):
     bring(layout, {"kind": "acme"})
     change = bring(layout, {"kind": "selfsigned"})
     assert (change.state, change.placeholder, pairs.is_placeholder(layout)) == ("renewed", False, False)
@@ -80,9 +80,9 @@ def test_placeholder_is_no_self_signed_pair(layout):
 @pytest.mark.parametrize(
     "made",
     [make(["old.example.com"]), make(days=-1), make(issuer=make((), subject="Our CA", ca=True))],
-    ids=["names", "ended", "issued"],
+    ids=["names", "expired", "issued"],
 )
-def test_what_was_issued_is_never_replaced_by_a_placeholder(layout, made):
+def test_an_issued_pair_is_never_replaced_by_a_placeholder(layout, made):
     before = serve(layout, made)
     change = bring(layout, {"kind": "acme"})
     assert (change.state, pairs.live(layout), pairs.is_placeholder(layout)) == ("unchanged", before, False)
@@ -106,19 +106,19 @@ def test_certbot_finds_its_script(layout):
     assert os.stat(hook.path(layout)).st_mode & 0o777 == 0o700
 
 
-def test_pair_of_the_inventory_is_installed_when_it_differs(layout, monkeypatch):
+def test_pair_of_the_inventory_is_installed_if_it_differs(layout, monkeypatch):
     one, two = make(), make()
     assert bring(layout, given(one), key=one.key).state == "created"
     with monkeypatch.context() as patch:
-        # Nobody has to be asked.
-        patch.setattr(Shell, "run", lambda *_given, **_more: pytest.fail("openssl was asked"))
+        # No command is necessary.
+        patch.setattr(Shell, "run", lambda *_given, **_more: pytest.fail("openssl was run"))
         assert bring(layout, given(one), key=one.key).state == "unchanged"
     change = bring(layout, given(two), key=two.key)
     assert (change.state, pairs.read(layout)) == ("renewed", (two.certificate, two.key))
     assert change.before != change.after
 
 
-def test_pair_of_the_inventory_that_is_wrong_is_refused(layout):
+def test_invalid_pair_of_the_inventory_is_refused(layout):
     one, two = make(), make()
     bring(layout, given(one), key=one.key)
     with pytest.raises(StepError, match=r"tls\.key: the key does not match"):
@@ -126,7 +126,7 @@ def test_pair_of_the_inventory_that_is_wrong_is_refused(layout):
     assert pairs.read(layout).certificate == one.certificate
 
 
-def test_files_of_the_host_are_judged_in_every_run(layout, tmp_path):
+def test_files_of_the_host_are_validated_in_every_run(layout, tmp_path):
     made = make()
     tls = in_files(tmp_path, made)
     first = bring(layout, tls)
@@ -141,14 +141,14 @@ def test_files_of_the_host_are_judged_in_every_run(layout, tmp_path):
     assert pairs.read(layout).certificate == new.certificate
 
 
-def test_notes_tell_of_an_end_that_is_near(layout, tmp_path):
+def test_near_expiry_is_in_the_notes(layout, tmp_path):
     tls = in_files(tmp_path, make(days=5))
     for _run in range(2):
         [note] = bring(layout, tls).notes
         assert "in 4 days; renew it" in note
 
 
-def test_dry_run_writes_nothing_and_has_the_pair(layout, tmp_path):
+def test_dry_run_writes_nothing_and_returns_the_pair(layout, tmp_path):
     made = make()
     for tls, key in (({"kind": "selfsigned"}, ""), (given(made), made.key), (in_files(tmp_path, made), "")):
         change = bring(layout, tls, key=key, dry=True)
@@ -158,9 +158,9 @@ def test_dry_run_writes_nothing_and_has_the_pair(layout, tmp_path):
     assert not os.path.exists(layout.config)
 
 
-def test_dry_run_without_openssl_predicts_all_the_same(layout, tmp_path, monkeypatch):
+def test_dry_run_without_openssl_still_predicts(layout, tmp_path, monkeypatch):
     monkeypatch.setattr(supply, "is_installed", lambda: False)
-    monkeypatch.setattr(Shell, "run", lambda *_given, **_more: pytest.fail("openssl was asked"))
+    monkeypatch.setattr(Shell, "run", lambda *_given, **_more: pytest.fail("openssl was run"))
     made = make()
     for tls, key in (({"kind": "selfsigned"}, ""), (given(made), made.key), (in_files(tmp_path, made), "")):
         assert bring(layout, tls, key=key, dry=True).state == "created"

@@ -1,4 +1,4 @@
-"""The units that look at somebody else's certificate."""
+"""The units that watch certificates of other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.tls import hook, watch
 
 
 class Systemd:
-    """Does what systemctl does to files; `active` is whether the path unit is."""
+    """Do what systemctl does to files; `active` is the state of the path unit."""
 
     def __init__(self, folder):
         self.folder, self.active, self.calls = folder, False, []
@@ -60,14 +60,14 @@ def test_units_are_written_enabled_and_started_once(host):
     assert host.systemd.calls == ["is-active --quiet pyweb-tls-shop.path"]
 
 
-def test_unit_that_somebody_stopped_runs_again(host):
+def test_a_stopped_unit_is_started_again(host):
     host.watch.ensure(host.wanted, dry=False)
     host.systemd.active = False
     host.watch.ensure(host.wanted, dry=False)
     assert host.systemd.calls[-1] == "start pyweb-tls-shop.path"
 
 
-def test_unit_that_somebody_disabled_is_enabled_again(host):
+def test_a_disabled_unit_is_enabled_again(host):
     host.watch.ensure(host.wanted, dry=False)
     os.unlink(host.units / "multi-user.target.wants/pyweb-tls-shop.path")
     os.unlink(host.units / "multi-user.target.wants/pyweb-tls-shop.service")
@@ -76,7 +76,7 @@ def test_unit_that_somebody_disabled_is_enabled_again(host):
     assert host.watch.ensure(host.wanted, dry=True) == []
 
 
-def test_removing_leaves_nothing(host):
+def test_removal_leaves_no_files(host):
     host.watch.ensure(host.wanted, dry=False)
     host.systemd.calls.clear()
     assert host.watch.remove(dry=True) == list(host.wanted)
@@ -98,7 +98,7 @@ def test_links_to_a_file_and_their_directories_are_watched(tmp_path):
     (tmp_path / "ssl").symlink_to(live)
     watched = watch.places(f"{tmp_path}/ssl/cert.pem")
     assert watched == [f"{tmp_path}/ssl/cert.pem", str(tmp_path), str(live), str(archive)]
-    # After a renewal the unit is the same.
+    # After a renewal the unit stays the same.
     (archive / "cert3.pem").write_text("y")
     (live / "cert.pem").unlink()
     (live / "cert.pem").symlink_to("../archive/cert3.pem")
@@ -109,7 +109,7 @@ def test_plain_file_is_watched_with_its_directory(tmp_path):
     assert watch.places(f"{tmp_path}/cert.pem") == [f"{tmp_path}/cert.pem", str(tmp_path)]
 
 
-def test_links_in_a_circle_come_to_an_end(tmp_path):
+def test_circular_links_end(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert str(tmp_path) in watch.places(f"{tmp_path}/a")

@@ -1,4 +1,4 @@
-"""Tracebacks in a log of uWSGI: which one is quoted, and what is left of a long one."""
+"""Tracebacks in a log of uWSGI: which one is quoted, and how a long one is shortened."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ GROUP = """\
 FOLLOWS = "\nThe above exception was the direct cause of the following exception:\n\n"
 
 
-def test_what_is_looked_for_is_what_is_written():
+def test_the_searched_mark_is_the_written_one():
     assert (tracebacks.MARK, tracebacks.NEXT) == (pyweb_errors.MARK, pyweb_errors.NEXT)
     assert tracebacks.LINES < pyweb_errors.MAX_LINES
 
@@ -57,16 +57,16 @@ def test_what_is_looked_for_is_what_is_written():
     [
         ("", ""),
         (STARTED + REQUEST, ""),
-        # Without our mark: while the project is loaded, or in a build of 0.1.
+        # Without the mark: during the import of the project, or in a build of 0.1.
         (STARTED + SHORT + REQUEST, SHORT),
         (SHORT + CHAINED + "unable to load app 0 (mountpoint='') (callable not found or import error)\n", CHAINED),
         (CHAINED + SHORT, SHORT),
         (SEVERAL_LINES + REQUEST, SEVERAL_LINES),
         ("Internal Server Error: /a/\n" + SHORT + "Internal Server Error: /b/\n", SHORT),
-        # With it the mark is believed, whatever else was printed.
+        # With the mark, other output is ignored.
         (f"{MARK}\n{CHAINED}{REQUEST}{SHORT}", f"{MARK}\n{CHAINED}"),
         (f"{MARK}\n{SHORT}{MARK}\n{CHAINED}Internal Server Error: /a/\n{REQUEST}", f"{MARK}\n{CHAINED}"),
-        # What failed while it was answered belongs to it.
+        # Exceptions while the error was answered belong to it.
         (f"{MARK}\n{SHORT}{MARK}\n{CHAINED}{NEXT}\n{SHORT}{REQUEST}", f"{MARK}\n{CHAINED}{NEXT}\n{SHORT}"),
         (f"x\n{NEXT}\n{SHORT}", f"{NEXT}\n{SHORT}"),
         # An exception group, alone and in a chain.
@@ -91,13 +91,13 @@ CUT = traceback("", frame(f"{SRC}/shop/views.py", 12), frame(f"{SRC}/shop/models
         (f"{SHORT}{CUT}", SHORT),
         # In the second half of a chain.
         (f"{MARK}\n{SHORT}{MARK}\n{SHORT}{FOLLOWS}{CUT}{REQUEST}", f"{MARK}\n{SHORT}"),
-        # There is nothing better.
+        # There is no better one.
         (f"{MARK}\n{CUT}{REQUEST}", f"{MARK}\n{CUT}"),
         (STARTED + CUT, CUT),
     ],
 )
-def test_one_that_breaks_off_says_less_than_the_one_before(log, wanted):
-    """Journald drops the lines of a unit that writes too many."""
+def test_an_incomplete_traceback_is_less_useful_than_the_one_before(log, wanted):
+    """journald drops lines of a unit that writes too many."""
     assert last(log) == wanted.rstrip("\n")
 
 
@@ -130,7 +130,7 @@ def test_a_long_traceback_keeps_the_frames_of_the_project_and_its_end():
     ]
 
 
-def test_one_that_is_long_even_so_loses_its_middle():
+def test_a_traceback_that_is_still_too_long_is_shortened_in_the_middle():
     report = f"{MARK}\n" + traceback("ValueError: the end", *(frame(f"{SRC}/a.py", number) for number in range(99)))
     lines = shorten(report, 60).splitlines()
     assert len(lines) == 60
@@ -139,14 +139,14 @@ def test_one_that_is_long_even_so_loses_its_middle():
     assert lines[-3:] == ["    call()", "    ^^^^^^", "ValueError: the end"]
 
 
-def test_of_two_reports_both_keep_their_end():
+def test_both_of_two_reports_keep_their_end():
     shown = shorten(f"{MARK}\n{LONG}{NEXT}\n{LONG.replace('the end', 'the page')}", 40)
     assert len(shown.splitlines()) <= 40
     assert "ValueError: the end\n" in shown
     assert shown.endswith("ValueError: the page")
 
 
-def test_a_short_one_stays_as_it_is():
+def test_a_short_traceback_is_unchanged():
     assert shorten(SHORT) == SHORT.rstrip("\n")
 
 
@@ -158,7 +158,7 @@ def test_a_short_one_stays_as_it_is():
         (STARTED, ""),
         ("GAME OVER\n", "GAME OVER\n"),
     ],
-    ids=["a traceback", "no traceback", "nothing but the start", "no start"],
+    ids=["a traceback", "no traceback", "only the start", "no start"],
 )
-def test_what_an_error_quotes(log, wanted):
+def test_the_quoted_part_of_a_log(log, wanted):
     assert quote(log) == wanted

@@ -1,4 +1,4 @@
-"""Where the answers of a site are counted: uWSGI's numbers and journal, nginx's access log."""
+"""How the answers of a site are counted: uWSGI's numbers and journal, nginx's access log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def stats(monkeypatch):
-    """What uWSGI says of its workers, one answer after the other: (requests, respawn_count) of each."""
+    """Serve stats of uWSGI's workers, one answer after the other: (requests, respawn_count) of each."""
     told = []
 
     def answer(address):
@@ -48,7 +48,7 @@ def stats(monkeypatch):
             {"requests": done, "delta_requests": 1, "respawn_count": made, "cores": [{"requests": done}]}
             for done, made in workers
         ]
-        # What a request that is being answered may make of it.
+        # Possible values while a request is being answered.
         return json.dumps({"workers": shown}, indent="\t").encode() + b'"vars": ["\xff\x00'
 
     monkeypatch.setattr(protocol, "stats", answer)
@@ -64,14 +64,14 @@ def line(when, text):
     return f"{when:.6f} host uwsgi-shop[7]: {text}\n"
 
 
-def test_answers_are_those_since_the_start(stats):
+def test_answers_since_the_start_are_counted(stats):
     stats += [[(100, 1), (50, 1)], [(101, 1), (53, 1)]]
     shell, count = counter()
     assert count() == Counted(4, 0)
-    assert shell.done == []  # too few for the journal to matter
+    assert shell.done == []  # too few for the journal to be read
 
 
-def test_bad_answers_are_those_in_the_journal_of_the_release(stats):
+def test_bad_answers_are_counted_in_the_journal_of_the_release(stats):
     journal = "-- Boot 1 --\n" + "".join(
         [
             line(NOW - 0.2, LINE.format("HTTP/1.1 500")),  # before
@@ -84,7 +84,7 @@ def test_bad_answers_are_those_in_the_journal_of_the_release(stats):
     )
     stats += [[(10, 1)], [(16, 2)]]
     shell, count = counter(journal)
-    assert count() == Counted(7, 3)  # nobody counted the answer that the dead worker owed
+    assert count() == Counted(7, 3)  # the answer that the dead worker owed was not counted
     assert shell.done == [
         "journal: journalctl --sync (may fail)",
         f"journal: journalctl --no-pager --output=short-unix --since=@1764000000 --unit={UNIT} (may fail)",
@@ -98,7 +98,7 @@ def test_workers_that_die_at_every_request_are_noticed_although_nothing_is_count
 
 
 @pytest.mark.parametrize("answer", [protocol.ProtocolError("x", "nobody there"), b"{"], ids=str)
-def test_a_uwsgi_that_does_not_tell(stats, answer):
+def test_a_uwsgi_without_stats(stats, answer):
     stats += [answer, [(10, 1)]]
     count = counter()[1]
     assert (count.counts, count()) == (False, Counted(0, 0))
@@ -141,7 +141,7 @@ def lately(log):
     return found if found is None else [(int(NOW) - answer.when, answer.status) for answer in found]
 
 
-def test_what_visitors_got_lately(log):
+def test_recent_answers_to_visitors(log):
     log.write_text(
         logged(700) + logged(599, "/a", 500) + logged(30, "/static/a.css") + logged(5, "/b", 404)
         + logged(4, agent="pyweb.stack") + "half a line"
@@ -159,9 +159,9 @@ def test_what_visitors_got_lately(log):
         ("[not a time] \"GET / HTTP/1.1\" 200 9\n", None),
         ('192.0.2.1 - anna [24/Nov/2025:15:59:58 +0000] "GET / HTTP/2.0" 200 9 "-" "x" "198.51.100.1"\n', [(2, 200)]),
     ],
-    ids=["no log", "empty", "our own questions", "another format", "no time", "EL's main"],
+    ids=["no log", "empty", "own probes", "another format", "no time", "EL's main"],
 )  # fmt: skip
-def test_a_log_that_says_nothing(log, text, wanted):
+def test_a_log_without_usable_lines(log, text, wanted):
     if text is not None:
         log.write_text(text)
     assert lately(log) == wanted
@@ -179,21 +179,21 @@ def test_a_log_that_was_rotated_a_moment_ago(log):
 @pytest.mark.parametrize(
     ("text", "counted", "wanted"),
     [
-        # The log says more than the few seconds of a deploy.
+        # The log covers more than the few seconds of a deploy.
         (logged(70, status=500) + logged(59), Counted(4, 4), (True, 0.5)),
         (logged(61), Counted(0, 0), (False, 0.0)),
         (logged(61, status=500), Counted(0, 0), (False, 1.0)),
-        # A log that nobody writes any more.
+        # A log that is no longer written.
         (logged(700), Counted(2, 0), (True, 0.0)),
         (None, Counted(4, 1), (True, 0.25)),
         (None, Counted(0, 0), (False, 0.0)),
     ],
 )
-def test_what_is_known_before_a_watch(log, text, counted, wanted):
+def test_numbers_before_a_watch(log, text, counted, wanted):
     if text is not None:
         log.write_text(text)
     before = traffic.Before(lambda: counted, str(log), ("/static/",))
-    # What the new release answers is not the old one's.
+    # Answers of the new release do not count for the old one.
     with log.open("a") as more:
         more.write(logged(0, status=500) * 9)
     assert before.known() == wanted

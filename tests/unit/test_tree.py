@@ -1,4 +1,4 @@
-"""A directory of code as one value."""
+"""The digest and the archive of a directory of code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 
 @pytest.fixture
 def code(tmp_path):
-    """A project with all that counts and all that does not."""
+    """A project with files that count and files that do not."""
     root = tmp_path / "code"
     for name in (
         "manage.py",
@@ -40,7 +40,7 @@ def code(tmp_path):
 
 
 def unpacked(archive):
-    """Where the archive was unpacked, as a build does it."""
+    """Return the directory where the archive was unpacked, as by a build."""
     folder = archive.parent / "unpacked"
     folder.mkdir()
     subprocess.run(["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], check=True)
@@ -92,8 +92,8 @@ def test_digest_changes_with_the_code(code, change):
     assert tree.digest(str(code)) != before
 
 
-def test_digest_knows_where_a_file_ends(tmp_path):
-    """The same bytes, cut otherwise into names and contents, are other code."""
+def test_digest_depends_on_where_a_file_ends(tmp_path):
+    """The same bytes, split differently into names and contents, are different code."""
     for root, files in (("a", {"x": "1", "y": "2"}), ("b", {"x": "1- 1 y 1\n2"})):
         (tmp_path / root).mkdir()
         for name, text in files.items():
@@ -110,7 +110,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
     tree.pack(str(tmp_path), str(tmp_path) + ".tgz")
 
 
-def test_packed_and_unpacked_it_is_the_same_code(code, tmp_path):
+def test_unpacking_an_archive_gives_the_same_code(code, tmp_path):
     tree.pack(str(code), str(tmp_path / "code.tgz"))
     with tarfile.open(tmp_path / "code.tgz") as tar:
         assert sorted(tar.getnames()) == COUNTING
@@ -120,7 +120,7 @@ def test_packed_and_unpacked_it_is_the_same_code(code, tmp_path):
     assert tree.digest(unpacked(tmp_path / "code.tgz")) == tree.digest(str(code))
 
 
-def test_hard_links_travel(tmp_path):
+def test_hard_links_are_packed(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "code/a").write_text("same")
     os.link(tmp_path / "code/a", tmp_path / "code/b")
@@ -128,7 +128,7 @@ def test_hard_links_travel(tmp_path):
     assert tree.digest(unpacked(tmp_path / "code.tgz")) == tree.digest(str(tmp_path / "code"))
 
 
-def test_a_file_that_does_not_count_is_packed_where_it_is_asked_for(tmp_path):
+def test_a_file_that_does_not_count_is_packed_on_request(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "code/manage.py").touch()
     before = tree.digest(str(tmp_path / "code"))

@@ -1,4 +1,4 @@
-"""What the role firewalld opened is closed, and firewalld's files are what they were."""
+"""Ports that the role firewalld opened are closed, and firewalld's files are restored."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ CLOSED = [
 ]
 
 
-def test_a_firewalld_that_did_not_run_is_closed_offline_and_its_file_goes(host):
+def test_a_stopped_firewalld_is_changed_offline_and_its_file_is_removed(host):
     report = give_back(host, noted(host, {"public": {"services": ["ssh"], "ports": []}}, {}))
     assert [call for call in host.calls if "remove" in call] == CLOSED[::-1]
     assert report.removed == [PORT, HTTP, PUBLIC, RECORD]
     assert (host.text(PUBLIC), host.text(RECORD)) == (None, None)
 
 
-def test_one_that_ran_is_closed_now_and_for_later_and_theirs_stays_open(host):
+def test_a_running_firewalld_is_changed_now_and_permanently_and_other_ports_stay_open(host):
     host.service("firewalld", "active", "enabled")
     before = noted(host, {"public": {"services": ["http", "ssh"], "ports": []}}, {PUBLIC: THEIRS}, RAN)
     report = give_back(host, before)
@@ -70,7 +70,7 @@ def test_one_that_ran_is_closed_now_and_for_later_and_theirs_stays_open(host):
     assert host.text(PUBLIC) == THEIRS
 
 
-def test_what_somebody_changed_since_stays(host):
+def test_changes_made_since_are_kept(host):
     host.put(PUBLIC, OURS.replace("</zone>", '<service name="imaps"/></zone>'))
     before = noted(host, {"public": {"services": ["ssh"], "ports": []}}, {PUBLIC: PACKAGED})
     report = give_back(host, before)
@@ -79,7 +79,7 @@ def test_what_somebody_changed_since_stays(host):
 
 
 @pytest.mark.parametrize("ran", [False, True])
-def test_ssh_is_closed_only_in_a_firewalld_that_goes_off(host, ran):
+def test_ssh_is_only_closed_if_firewalld_is_stopped(host, ran):
     host.service("firewalld", "active" if ran else "inactive", "enabled")
     host.put(PUBLIC, OURS.replace("</zone>", '<port port="2222" protocol="tcp"/></zone>'))
     before = noted(host, {"public": {"services": ["ssh"], "ports": []}}, {}, RAN if ran else {})
@@ -89,27 +89,27 @@ def test_ssh_is_closed_only_in_a_firewalld_that_goes_off(host, ran):
     assert (f"{opening}, because SSH may need it" in report.kept) is ran
 
 
-def test_without_a_note_what_is_ours_is_closed_and_files_are_left_alone(host):
+def test_without_a_record_of_the_host_managed_ports_are_closed_and_files_kept(host):
     host.service("firewalld", "active", "enabled")
     report = give_back(host)
     assert report.removed == [PORT, HTTP, RECORD]
     assert host.text(PUBLIC) == OURS
 
 
-def test_check_mode_says_the_same_and_does_nothing(host):
+def test_check_mode_reports_the_same_and_changes_nothing(host):
     before, all_before = noted(host, {"public": {"services": ["ssh"], "ports": []}}, {}), host.files()
     predicted = give_back(host, before, check_mode=True)
     assert (host.files(), [call for call in host.calls if "--remove" in call]) == (all_before, [])
     assert predicted.removed == give_back(host, before).removed
 
 
-def test_without_a_record_nothing_is_asked(host):
+def test_without_a_record_no_command_is_run(host):
     (host.root / RECORD.lstrip("/")).unlink()
     assert give_back(host).removed == []
     assert host.calls == []
 
 
-def test_what_is_open_only_until_a_reload_is_closed_too(host):
+def test_runtime_only_ports_are_closed_too(host):
     host.service("firewalld", "active", "enabled")
     host.put(PUBLIC, PACKAGED)
     report = give_back(host)
@@ -120,7 +120,7 @@ def test_what_is_open_only_until_a_reload_is_closed_too(host):
 
 
 @pytest.mark.parametrize(("said", "fails"), [("INVALID_ZONE: public", False), ("ALREADY BROKEN", True)])
-def test_a_zone_that_is_gone_is_closed_and_other_errors_are_faults(host, said, fails):
+def test_a_removed_zone_counts_as_closed_and_other_errors_are_faults(host, said, fails):
     host.answers["firewall-offline-cmd"] = (1, "", said)
     before = noted(host, {"public": {"services": ["ssh"], "ports": []}}, {})
     if fails:
@@ -135,7 +135,7 @@ def test_a_zone_that_is_gone_is_closed_and_other_errors_are_faults(host, said, f
 
 
 @pytest.mark.parametrize("ran", [False, True])
-def test_what_was_opened_for_others_is_closed_only_in_a_firewalld_that_goes_off(host, ran):
+def test_ports_of_others_are_only_closed_if_firewalld_is_stopped(host, ran):
     host.service("firewalld", "active" if ran else "inactive", "enabled")
     theirs = {"zone": "public", "services": [], "ports": ["9090/tcp"], "closing": [], "processes": {"9090/tcp": "x"}}
     host.put("/etc/firewalld/pyweb.stack/_others.public.json", json.dumps(theirs))

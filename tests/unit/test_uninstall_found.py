@@ -1,4 +1,4 @@
-"""The sites of a host, whatever an inventory says."""
+"""Finding the sites of a host, independent of the inventory."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def units(host, name, root, user="huatai"):
     host.put(f"/etc/systemd/system/uwsgi-{name}.service", f"{UNIT}ConditionPathExists={root}/current/uwsgi.ini\n")
 
 
-def test_a_site_is_where_it_was_noted(host):
+def test_a_site_is_found_by_its_record(host):
     shop = Layout.under("shop", {"sites": "/srv/web"})
     memory.note_site(shop, "site-shop", managed=True, made=["/srv/web"])
     assert found.sites({}) == [found.FoundSite(shop, "site-shop", True, ("/srv/web",))]
 
 
-def test_without_a_note_the_record_of_a_release_tells(host):
+def test_without_a_record_of_the_host_that_of_a_release_is_used(host):
     root = f"{host.root}/moved/shop"
     paths = {**Layout.under("shop").paths, "root": root, "media": "/srv/media"}
     host.put("/moved/shop/releases/0123456789ab/release.json", json.dumps({"site": {"name": "shop", "paths": paths}}))
@@ -40,8 +40,8 @@ def test_without_a_note_the_record_of_a_release_tells(host):
 
 
 @AS_ROOT
-def test_what_somebody_wrote_where_the_sites_lie_names_nothing_to_remove(host):
-    """The root of the sites may be a directory in a home."""
+def test_files_of_others_in_the_root_of_the_sites_name_nothing_to_remove(host):
+    """The root of the sites may be in the home of a user."""
     root = f"{host.root}/home/evil"
     paths = {**Layout.under("evil").paths, "root": root, "cache": "/usr", "run": "/etc"}
     for name in ("releases/0123456789ab/release.json", "builds/0123456789ab/build.json"):
@@ -53,7 +53,7 @@ def test_what_somebody_wrote_where_the_sites_lie_names_nothing_to_remove(host):
     assert site.layout.cache != "/usr"
 
 
-def test_without_a_release_the_units_and_the_account_tell(host):
+def test_without_a_release_units_and_account_are_used(host):
     units(host, "shop", "/moved/shop", user="site-shop")
     sysusers = (
         f'# Written by pyweb.stack.\ng nginx -\nu site-shop - "site shop" {host.root}/moved/data/shop /sbin/nologin\n'
@@ -78,7 +78,7 @@ def test_a_build_alone_is_a_site_and_other_directories_are_not(host, roots):
     assert [site.layout.root for site in found.sites(roots)] == [f"{host.root}{where}/shop"]
 
 
-def test_data_belongs_to_a_site_when_its_account_says_so(host, monkeypatch):
+def test_data_belongs_to_a_site_if_its_account_says_so(host, monkeypatch):
     uid = host.root.stat().st_uid
     users(monkeypatch, **{"site-shop": uid, "site-blog": uid + 1})
     for name in ("shop", "blog", "other"):
@@ -87,7 +87,7 @@ def test_data_belongs_to_a_site_when_its_account_says_so(host, monkeypatch):
     assert (site.name, site.user, site.managed) == ("shop", "site-shop", True)
 
 
-def test_files_of_others_make_no_site(host):
+def test_files_of_others_are_not_sites(host):
     host.put("/etc/systemd/system/uwsgi-shop.service", "[Unit]\nDescription=mine\n")
     host.put("/etc/sysusers.d/site-shop.conf", "u shop - shop\n")
     host.put("/etc/systemd/system/uwsgi.service", UNIT)

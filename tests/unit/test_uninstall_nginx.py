@@ -1,4 +1,4 @@
-"""Our files of nginx go, and what they replaced comes back."""
+"""Managed files of nginx are removed, and the files that they replaced are restored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def host(tmp_path, monkeypatch):
 
 
 def keep(host, path, text, left=None):
-    """As config_set keeps a copy; `left` is what it made of the file."""
+    """Save a copy as config_set does; `left` is the file that it wrote."""
     host.put(f"/memory/kept{path}", text)
     if left is not None:
         found = kept.Found("file", left.encode())
@@ -58,7 +58,7 @@ REMOVED = {
 THEIRS = ["/etc/nginx/conf.d/theirs.conf", "/etc/nginx/sites-available/default"]
 
 
-def test_ours_go_and_what_was_kept_comes_back(host):
+def test_managed_files_are_removed_and_saved_copies_restored(host):
     keep(host, f"{host.root}/etc/nginx/nginx.conf", "# the package's nginx.conf\n")
     host.link(f"/memory/kept{host.root}/etc/nginx/sites-enabled/default", "../sites-available/default")
     (host.root / "memory/changed.json").write_text(
@@ -73,13 +73,13 @@ def test_ours_go_and_what_was_kept_comes_back(host):
         "/etc/nginx/sites-enabled/default",
     ]
     assert nginx.kept() == {}
-    # It has been stopped; nothing has to be asked or told, but that the unit is another one.
+    # nginx has been stopped; only systemd must be told that the unit has changed.
     assert host.calls[-1] == "/usr/sbin/systemctl daemon-reload"
     assert not [call for call in host.calls if "unshare" in call or "reload nginx" in call]
 
 
 @pytest.mark.parametrize(("options", "back"), [("default_server", False), ("", True)])
-def test_the_packages_own_site_stays_off_where_another_is_the_default_now(host, options, back):
+def test_the_packages_site_stays_disabled_if_another_default_server_exists_now(host, options, back):
     link = f"{host.root}/etc/nginx/sites-enabled/default"
     host.link(f"/memory/kept{link}", "../sites-available/default")
     (host.root / "memory/changed.json").write_text(json.dumps({link: "absent"}), encoding="utf-8")
@@ -92,14 +92,14 @@ def test_the_packages_own_site_stays_off_where_another_is_the_default_now(host, 
     assert link not in nginx.kept()
 
 
-def test_an_nginx_that_runs_on_has_to_accept_it(host):
+def test_a_running_nginx_must_accept_the_files(host):
     host.service("nginx", "active", "enabled")
     keep(host, f"{host.root}/etc/nginx/nginx.conf", "# hand-made\n")
     host.answers["unshare"] = (1, "", "nginx: [emerg] unknown directive\n")
     before = host.files("/etc")
 
     def refusing(argv):
-        if argv[0] == "unshare":  # the check ran, and refused
+        if argv[0] == "unshare":  # the check was run, and refused the files
             (host.root / "run/pyweb.stack/nginx.stage").mkdir(parents=True, exist_ok=True)
             (host.root / f"run/pyweb.stack/nginx.stage/{stage.ENTERED}").touch()
         return host.run(argv)
@@ -112,7 +112,7 @@ def test_an_nginx_that_runs_on_has_to_accept_it(host):
     assert host.calls[-1] == "/usr/sbin/systemctl reload nginx.service"
 
 
-def test_a_file_that_somebody_changed_since_stays_and_its_copy_too(host):
+def test_a_file_changed_since_is_kept_with_its_saved_copy(host):
     path = f"{host.root}/etc/nginx/conf.d/theirs.conf"
     host.put("/etc/nginx/conf.d/theirs.conf", "# changed since\n")
     keep(host, path, "# by hand\n", left="# our edit\n")
@@ -125,7 +125,7 @@ def test_a_file_that_somebody_changed_since_stays_and_its_copy_too(host):
     assert list(nginx.kept()) == [path]
 
 
-def test_an_edited_file_is_as_it_was(host):
+def test_an_edited_file_is_restored(host):
     path = "/etc/nginx/conf.d/theirs.conf"
     host.put(path, "# our edit\n")
     keep(host, f"{host.root}{path}", "# by hand\n", left="# our edit\n")
@@ -135,7 +135,7 @@ def test_an_edited_file_is_as_it_was(host):
 
 
 @pytest.mark.parametrize(("status", "unknown"), [(0, 0), (1, 1)])
-def test_an_earlier_version_kept_no_copy_of_nginx_conf(host, status, unknown):
+def test_an_earlier_version_saved_no_copy_of_nginx_conf(host, status, unknown):
     def run(argv):
         if argv[:3] == ["sh", "-c", "fetch it"] and status == 0:
             keep(host, f"{host.root}/etc/nginx/nginx.conf", "# from the package\n")
@@ -152,7 +152,7 @@ def test_an_earlier_version_kept_no_copy_of_nginx_conf(host, status, unknown):
     assert set(host.shown(report.removed)) >= REMOVED
 
 
-def test_check_mode_says_the_same_and_does_nothing(host):
+def test_check_mode_reports_the_same_and_changes_nothing(host):
     keep(host, f"{host.root}/etc/nginx/nginx.conf", "# before\n")
     before = host.files("/etc")
     predicted = give_back(host, STOPPED, check_mode=True)
@@ -161,14 +161,14 @@ def test_check_mode_says_the_same_and_does_nothing(host):
     assert (predicted.removed, predicted.restored) == (done.removed, done.restored)
 
 
-def test_where_nothing_is_ours_nothing_is_done(host):
+def test_nothing_is_done_without_managed_files(host):
     give_back(host, STOPPED, script="x")
     host.calls.clear()
     again = give_back(host, STOPPED)
     assert (again.removed, again.restored, host.calls) == ([], [], [])
 
 
-def test_others_are_the_servers_that_came_since(host):
+def test_servers_that_were_added_since_are_found(host):
     before = {"nginx": {f"{host.root}/etc/nginx/conf.d/theirs.conf": "abc"}}
     host.link("/etc/nginx/sites-enabled/default", "../sites-available/default")
     assert nginx.others(before) == []

@@ -1,4 +1,4 @@
-"""The packages that runs installed go, and no other."""
+"""Packages that runs installed are removed, and no others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bring(host, *names, **kinds):
 @pytest.mark.parametrize(
     ("names", "needed"),
     [
-        ({"git"}, set()),  # what is only configuration any more needs nothing
+        ({"git"}, set()),  # A package with only configuration left needs nothing.
         ({"git", "libcurl3-gnutls"}, {"libcurl3-gnutls"}),
         ({"nginx-common"}, {"nginx-common"}),
         ({"nginx", "nginx-common"}, {"nginx"}),  # as httpd and as itself
@@ -43,16 +43,16 @@ def bring(host, *names, **kinds):
         (set(), set()),
     ],
 )
-def test_what_dpkg_says_that_others_need(names, needed):
+def test_dependencies_according_to_dpkg(names, needed):
     assert packages.needed_by_others(LISTED, names) == needed
 
 
-def test_one_alternative_that_stays_will_do():
+def test_one_installed_alternative_is_enough():
     other = LISTED + "ii |||apache2|||httpd||||||\n"
     assert packages.needed_by_others(other, {"nginx", "nginx-common"}) == set()
 
 
-def test_what_is_needed_keeps_what_it_needs_itself():
+def test_a_required_package_keeps_its_own_dependencies():
     def needs(names):
         return packages.needed_by_others(LISTED, names)
 
@@ -61,7 +61,7 @@ def test_what_is_needed_keeps_what_it_needs_itself():
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_apt_purges_what_is_ours_and_leaves_the_rest(host, check_mode):
+def test_apt_purges_managed_packages_and_keeps_the_rest(host, check_mode):
     bring(host, "git", "libcurl3-gnutls", "openssh-server", "here-before", "gone-since")
     host.answers["dpkg-query --show"] = (0, LISTED, "")
     apt = "env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get"
@@ -80,7 +80,7 @@ def test_apt_purges_what_is_ours_and_leaves_the_rest(host, check_mode):
 
 
 @pytest.mark.parametrize(("manager", "listing"), [("dpkg", "dpkg-query --listfiles"), ("rpm", "rpm --query --list")])
-def test_what_the_packages_run_is_stopped_first(host, manager, listing):
+def test_services_of_the_packages_are_stopped_first(host, manager, listing):
     host.manager = ("dnf", manager) if manager == "rpm" else ("apt", manager)
     bring(host, "polkitd")
     units = "/usr/lib/systemd/system/polkit.service\n/lib/systemd/system/x.socket\n/usr/lib/systemd/system/y@.service\n"
@@ -91,7 +91,7 @@ def test_what_the_packages_run_is_stopped_first(host, manager, listing):
     assert host.calls.index(removing[0]) > stopped
 
 
-def test_apt_that_would_take_more_is_not_let(host):
+def test_apt_is_not_run_if_it_would_remove_more(host):
     bring(host, "git")
     host.answers["dpkg-query --show"] = (0, LISTED, "")
     host.answers["env"] = (0, "Purg git [1:2.39]\nPurg git-lfs [3]\n", "")
@@ -100,21 +100,21 @@ def test_apt_that_would_take_more_is_not_let(host):
     assert all("--simulate" in call for call in host.calls if "apt-get" in call)
 
 
-def test_configuration_that_was_there_before_its_package_is_not_purged(host):
+def test_configuration_from_before_a_package_is_not_purged(host):
     bring(host, "nginx", "nginx-common")
     before = {"folders": [f"{host.root}/etc/nginx"]}
     packages.remove(host.run, ["nginx", "nginx-common"], {}, before, Report(), check_mode=False)
     assert host.calls[-1].endswith(" remove nginx nginx-common")
 
 
-def test_what_somebody_needs_stays_with_the_reason(host):
+def test_a_required_package_is_kept_with_the_reason(host):
     bring(host, "nginx")
     report = Report()
     assert packages.remove(host.run, ["nginx"], {"nginx": "their.conf needs it"}, {}, report, False) == ["nginx"]
     assert report.kept == ["the package nginx: their.conf needs it"]
 
 
-def test_dnf_removes_exactly_what_rpm_can_spare(host):
+def test_dnf_removes_exactly_what_rpm_allows(host):
     host.manager = ("dnf", "rpm")
     bring(host, "nginx", "nginx-core", "git-core", "perl", "@nginx:1.26")
     refused = iter([(1, "", "error: Failed dependencies:\n\tperl(strict) is needed by (installed) theirs-1.noarch\n")])
@@ -135,7 +135,7 @@ def test_dnf_removes_exactly_what_rpm_can_spare(host):
     assert report.removed[-1] == "the module stream @nginx:1.26"
 
 
-def test_what_packages_leave_behind_goes_with_the_data(host, monkeypatch):
+def test_accounts_and_files_left_by_packages_are_removed_with_the_data(host, monkeypatch):
     users(monkeypatch, root=0, nginx=990, busy=991, www=33)
     bring(host, users=["nginx", "busy", "www", "gone"], groups=["nginx"])
     host.put("/var/lib/nginx/body/x")

@@ -1,4 +1,4 @@
-"""The steps of an uninstall: their order, what a fault keeps from happening, and what is noted at the end."""
+"""The steps of an uninstallation: their order, which ones a fault stops, and what is recorded at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def host(tmp_path, monkeypatch):
 
 @pytest.fixture
 def steps(host, monkeypatch):
-    """Notes the steps; those named in `steps.broken` fail."""
+    """Record the steps; those named in `steps.broken` fail."""
 
     class Steps(list):
         broken = ()
@@ -75,7 +75,7 @@ ORDER = [
 ]
 
 
-def test_the_order_and_what_is_noted(host, steps):
+def test_the_order_of_steps_and_the_record(host, steps):
     note()
     report = uninstall(host, purge=True, packages=True)
     assert steps == ORDER
@@ -85,7 +85,7 @@ def test_the_order_and_what_is_noted(host, steps):
 
 
 @pytest.mark.parametrize("broken", ["firewall", "site blog", "selinux"])
-def test_a_fault_keeps_only_the_last_steps_from_being_done(host, steps, broken):
+def test_a_fault_only_stops_the_last_steps(host, steps, broken):
     note()
     steps.broken = (broken,)
     report = uninstall(host, purge=True, packages=True)
@@ -98,7 +98,7 @@ def test_a_fault_keeps_only_the_last_steps_from_being_done(host, steps, broken):
     assert not os.path.exists(layouts.MEMORY)
 
 
-def test_while_nginx_refuses_nothing_else_is_done(host, steps):
+def test_nothing_else_is_done_if_nginx_refuses_its_files(host, steps):
     note()
     steps.broken = ("nginx",)
     report = uninstall(host, purge=True, packages=True)
@@ -106,14 +106,14 @@ def test_while_nginx_refuses_nothing_else_is_done(host, steps):
     assert (report.faults, memory.before()) == (["nginx: it broke"], BEFORE)
 
 
-def test_packages_that_cannot_be_removed_keep_the_note(host, steps):
+def test_the_record_is_kept_if_packages_cannot_be_removed(host, steps):
     note()
     steps.broken = ("packages",)
     assert uninstall(host, packages=True).faults
     assert memory.before() == BEFORE
 
 
-def test_what_stays_is_noted_for_a_later_uninstall(host, steps):
+def test_kept_data_is_recorded_for_a_later_uninstallation(host, steps):
     note({**BEFORE, "folders": ["/etc/nginx"]})
     noted_version.converge("0.2.0", True, False)
     report = uninstall(host)
@@ -128,7 +128,7 @@ def test_what_stays_is_noted_for_a_later_uninstall(host, steps):
     assert not os.path.exists(layouts.MEMORY)
 
 
-def test_check_mode_notes_nothing(host, steps):
+def test_check_mode_records_nothing(host, steps):
     note()
     host.put("/run/pyweb.stack/site-shop.lock")
     before = host.files()
@@ -137,7 +137,7 @@ def test_check_mode_notes_nothing(host, steps):
     assert host.shown(report.removed) == ["/memory/before.json"]
 
 
-def test_a_host_of_an_earlier_version_is_told_what_nobody_knows(host, steps):
+def test_a_host_of_an_earlier_version_is_told_what_is_unknown(host, steps):
     host.put("/etc/nginx/pyweb_uwsgi_params", "# pyweb.stack.nginx\n")
     host.put("/etc/nginx/sites-available/default")
     report = uninstall(host, purge=True, packages=True)
@@ -147,13 +147,13 @@ def test_a_host_of_an_earlier_version_is_told_what_nobody_knows(host, steps):
     assert len(uninstall(host).unknown) == 2
 
 
-def test_a_host_without_anything_of_ours_is_left_alone(host, steps):
+def test_a_host_without_managed_files_is_not_changed(host, steps):
     report = uninstall(host, purge=True, packages=True)
     assert (report.changed, report.unknown, report.kept) == (False, [], [])
     assert report.lines(check_mode=True) == ["nothing of pyweb.stack is on this host"]
 
 
-def test_nginx_runs_on_where_somebody_else_uses_it_since(host, steps):
+def test_nginx_keeps_running_if_other_sites_use_it(host, steps):
     note({**BEFORE, "nginx": {}})
     host.put("/etc/nginx/conf.d/new.conf")
     host.service("nginx", "active", "enabled")
@@ -162,7 +162,7 @@ def test_nginx_runs_on_where_somebody_else_uses_it_since(host, steps):
     assert host.shown(report.kept) == ["nginx.service keeps running, because of /etc/nginx/conf.d/new.conf"]
 
 
-def test_what_the_system_refuses_is_a_fault(host, steps, monkeypatch):
+def test_an_error_of_the_system_is_a_fault(host, steps, monkeypatch):
     def refused(*_given):
         raise PermissionError(1, "Operation not permitted", "/opt/sites/shop")
 
@@ -171,7 +171,7 @@ def test_what_the_system_refuses_is_a_fault(host, steps, monkeypatch):
     assert uninstall(host).faults == ["/opt/sites/shop: Operation not permitted"]
 
 
-def test_empty_directories_of_ours_go(host, steps):
+def test_empty_managed_directories_are_removed(host, steps):
     note({**BEFORE, "folders": [f"{host.root}/etc/sysusers.d"]})
     for path in ("/etc/sysusers.d", "/etc/tmpfiles.d", "/etc/selinux"):
         (host.root / path.lstrip("/")).mkdir(parents=True)
@@ -180,7 +180,7 @@ def test_empty_directories_of_ours_go(host, steps):
     assert (host.root / "etc/sysusers.d").is_dir()
 
 
-def test_what_a_killed_run_left_masked_is_unmasked_first(host, steps, monkeypatch):
+def test_units_masked_by_a_killed_run_are_unmasked_first(host, steps, monkeypatch):
     for name in ("LOCK", "HELD", "BEGUN"):
         monkeypatch.setattr(run.held_units, name, f"{host.root}{getattr(run.held_units, name)}")
     real = run.held_units.release
@@ -195,7 +195,7 @@ def test_what_a_killed_run_left_masked_is_unmasked_first(host, steps, monkeypatc
     assert steps.count("unmask") == 1
 
 
-def test_what_a_killed_run_left_unpacked_is_configured_and_not_started(host, monkeypatch):
+def test_packages_unpacked_by_a_killed_run_are_configured_and_not_started(host, monkeypatch):
     held = run.held_units
     for name in ("LOCK", "HELD", "BEGUN", "MASKS", "ENABLED"):
         monkeypatch.setattr(held, name, f"{host.root}{getattr(held, name)}")
@@ -219,7 +219,7 @@ CIL = """; Written by pyweb.stack
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_the_module_of_selinux_goes(host, monkeypatch, check_mode):
+def test_the_selinux_module_is_removed(host, monkeypatch, check_mode):
     monkeypatch.setattr(selinux.file_set, "which", lambda name: f"/usr/sbin/{name}")
     host.put("/etc/selinux/pyweb_stack.cil", CIL.format(root=host.root))
     host.put("/var/lib/sites/a-b/media/x")
@@ -238,7 +238,7 @@ def test_the_module_of_selinux_goes(host, monkeypatch, check_mode):
         ("no", True),
     ],
 )
-def test_a_module_that_is_not_there_is_gone(host, monkeypatch, said, fails):
+def test_a_missing_selinux_module_is_no_error(host, monkeypatch, said, fails):
     monkeypatch.setattr(selinux.file_set, "which", lambda name: f"/usr/sbin/{name}")
     host.put("/etc/selinux/pyweb_stack.cil", "")
     host.answers["semodule"] = (1, "", said)
@@ -266,15 +266,15 @@ def call(monkeypatch, capsys, uid=0, **arguments):
         ({"sites": "/srv/../etc"}, "expected an absolute path without '..'"),
     ],
 )
-def test_wrong_roots_are_refused(monkeypatch, capsys, roots, wrong):
+def test_invalid_roots_are_refused(monkeypatch, capsys, roots, wrong):
     assert wrong in call(monkeypatch, capsys, roots=roots)["msg"]
 
 
-def test_only_root_can(monkeypatch, capsys):
+def test_root_is_required(monkeypatch, capsys):
     assert "run with become: true" in call(monkeypatch, capsys, uid=1000)["msg"]
 
 
-def test_the_module_answers_what_was_done(host, steps, monkeypatch, capsys):
+def test_the_result_of_the_module(host, steps, monkeypatch, capsys):
     monkeypatch.setattr(module.packages, "installed", lambda _module: [])
     note(packages=())
     answer = call(monkeypatch, capsys, purge=True)

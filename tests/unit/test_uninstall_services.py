@@ -1,4 +1,4 @@
-"""A service is put back to what it was."""
+"""Services are restored to their previous state."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ NEVER, OFF, ON = ("inactive", ""), ("inactive", "disabled"), ("active", "enabled
         (("failed", "enabled"), ON, "stop"),
         (NEVER, ("activating", "enabled"), "stop disable"),
         (NEVER, OFF, ""),
-        # Somebody has removed the package.
+        # The package has been removed.
         (ON, NEVER, ""),
-        # What a killed run left.
+        # State left by a killed run.
         (NEVER, ("inactive", "masked-runtime"), "unmask"),
     ],
 )
-def test_what_systemctl_is_told(was, now, verbs):
+def test_commands_for_systemctl(was, now, verbs):
     states = [dict(zip(("active", "enabled"), state)) for state in (was, now)]
     assert " ".join(verb[0] for verb in services.steps(*states)) == verbs
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_the_service_is_told_and_reported(host, check_mode):
+def test_the_change_of_a_service_is_made_and_reported(host, check_mode):
     host.service("firewalld", "active", "enabled")
     report = Report()
     services.put_back(host.run, "firewalld", {"services": {}}, report, check_mode)
@@ -51,7 +51,7 @@ def test_the_service_is_told_and_reported(host, check_mode):
     assert told == ([] if check_mode else ["systemctl stop firewalld.service", "systemctl disable firewalld.service"])
 
 
-def test_a_service_that_refuses_is_a_fault(host):
+def test_a_failing_service_is_a_fault(host):
     host.service("nginx", "inactive", "enabled")
     host.answers["systemctl start"] = (1, "", "Job for nginx.service failed")
     before = {"services": {"nginx": {"active": "active", "enabled": "enabled"}}}

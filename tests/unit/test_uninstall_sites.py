@@ -1,4 +1,4 @@
-"""One site is taken off a host."""
+"""Removing one site from a host."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ LOGS = [
 ]
 
 
-def test_the_data_stay(host):
+def test_data_is_kept_without_purge(host):
     report = remove(host)
     left = [path for path in host.files() if not path.startswith(("/memory", "/var/log"))]
     assert left == sorted([*DATA, *OTHERS, "/run/pyweb.stack/site-shop.lock"])
@@ -85,12 +85,12 @@ def test_the_data_stay(host):
     assert "/opt/sites" in report.removed
     assert len(report.kept) == 1
     assert "/var/lib/sites/shop and /etc/sites/shop and the user site-shop; uninstall_purge=true" in report.kept[0]
-    # So that a later purge finds them.
+    # Recorded so that a later purge finds it.
     assert memory.sites()["shop"]["user"] == "site-shop"
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_timers_and_workers_stop_before_the_server_and_their_units_go(host, check_mode):
+def test_timers_and_workers_stop_before_the_server_and_their_units_are_removed(host, check_mode):
     ours = [
         "pyweb-timer-shop@digest.service",
         "pyweb-timer-shop@digest.timer",
@@ -113,7 +113,7 @@ def test_timers_and_workers_stop_before_the_server_and_their_units_go(host, chec
 
 
 def with_https(host, monkeypatch):
-    """Give the site a certificate that certbot renews, and units that look at somebody's files."""
+    """Give the site a certificate that certbot renews, and units that watch files of the host."""
     tls, own = "/etc/sites/shop/tls", host.layout.lineage
     monkeypatch.setattr(layouts, "LETSENCRYPT", f"{host.root}/etc/letsencrypt")
     monkeypatch.setattr(layouts, "ACME_WEBROOT", f"{host.root}/var/lib/pyweb-acme")
@@ -130,7 +130,7 @@ def with_https(host, monkeypatch):
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("purge", [True, False])
-def test_renewal_ends_and_the_pair_goes_with_a_purge(host, monkeypatch, purge, check_mode):
+def test_renewal_ends_and_purge_removes_the_pair(host, monkeypatch, purge, check_mode):
     with_https(host, monkeypatch)
     before = host.files()
     report = remove(host, purge, check_mode)
@@ -153,7 +153,7 @@ def test_renewal_ends_and_the_pair_goes_with_a_purge(host, monkeypatch, purge, c
         assert remove(host).removed == []
 
 
-def test_certificate_of_somebody_elses_certbot_stays(host, monkeypatch):
+def test_certificate_of_another_certbot_is_kept(host, monkeypatch):
     with_https(host, monkeypatch)
     own = host.layout.lineage
     host.put(f"/etc/letsencrypt/renewal/{own}.conf", "[renewalparams]\nrenew_hook = /usr/local/bin/theirs\n")
@@ -164,12 +164,12 @@ def test_certificate_of_somebody_elses_certbot_stays(host, monkeypatch):
     )
 
 
-def test_a_second_time_changes_nothing(host):
+def test_a_second_removal_changes_nothing(host):
     remove(host)
     assert remove(host).removed == []
 
 
-def test_with_purge_nothing_stays_but_what_is_somebody_elses(host):
+def test_purge_removes_everything_except_foreign_files(host):
     report = remove(host, purge=True)
     left = [path for path in host.files() if not path.startswith("/run/pyweb.stack")]
     assert left == [*OTHERS, "/var/log/nginx/shop.error.log.notes"]
@@ -182,20 +182,20 @@ def test_with_purge_nothing_stays_but_what_is_somebody_elses(host):
 @pytest.mark.parametrize(
     ("before", "user", "managed"), [({"users": ["site-shop"]}, "site-shop", True), ({}, "huatai", False)]
 )
-def test_an_account_that_was_there_before_stays(host, before, user, managed):
+def test_an_account_from_before_is_kept(host, before, user, managed):
     report = remove(host, purge=True, before=before, user=user, managed=managed)
     assert not [call for call in host.calls if "userdel" in call]
     assert not [line for line in report.removed if "the user" in line]
 
 
-def test_check_mode_says_the_same_and_does_nothing(host):
+def test_check_mode_reports_the_same_and_changes_nothing(host):
     before = host.files()
     predicted = remove(host, purge=True, check_mode=True)
     assert (host.files(), host.calls) == (before, [])
     assert predicted.removed == remove(host, purge=True).removed
 
 
-def test_what_else_lies_in_the_sites_directory_stays(host):
+def test_other_files_in_the_sites_directory_are_kept(host):
     host.put("/opt/sites/shop/notes.txt")
     report = remove(host)
     assert host.files("/opt") == ["/opt/sites/shop/notes.txt"]
@@ -210,14 +210,14 @@ def test_a_link_in_place_of_the_site_is_not_followed(host):
     assert host.text("/elsewhere/manage") == ""
 
 
-def test_a_mount_is_a_fault_that_names_it(host, monkeypatch):
+def test_a_mount_is_a_fault_and_named(host, monkeypatch):
     monkeypatch.setattr(files, "mounts", lambda path: [f"{path}/media"] if path.endswith("lib/sites/shop") else [])
     with pytest.raises(StepError, match=r"site 'shop': files failed: .*/var/lib/sites/shop/media is a mount"):
         remove(host, purge=True)
     assert host.text("/var/lib/sites/shop/db.sqlite3") == ""
 
 
-def test_media_with_a_place_of_its_own_stay(host):
+def test_media_in_another_directory_are_kept(host):
     host.layout.paths["media"] = f"{host.root}/srv/media"
     host.put("/srv/media/a.png")
     report = remove(host, purge=True)
@@ -225,14 +225,14 @@ def test_media_with_a_place_of_its_own_stay(host):
     assert report.kept == ["/srv/media, the media of the site shop: the inventory sets its path"]
 
 
-def test_the_shared_tools_go_with_the_empty_roots(host):
+def test_shared_tools_are_removed_with_the_empty_roots(host):
     remove(host, purge=True)
     host.put("/opt/sites/.tools/pyvenv.cfg")
     host.put("/opt/sites/.pythons/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13")
     host.put("/var/lib/sites/other/theirs")
     report = Report()
     sites.tools([found.FoundSite(host.layout, "site-shop", True)], report, check_mode=False)
-    # What the site noted as made for it went with the site; the rest is empty now.
+    # Directories recorded for the site were removed with it; the remaining ones are empty now.
     assert host.shown(report.removed)[:2] == ["/opt/sites/.tools", "/opt/sites/.pythons"]
     assert {"/opt/sites", "/etc/sites"} <= set(host.shown(report.removed))
     assert host.text("/var/lib/sites/other/theirs") == ""

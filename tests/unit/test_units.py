@@ -22,7 +22,7 @@ def test_units(name):
     assert sorted(os.listdir(goldens.HERE / "units" / name)) == sorted(rendered)
 
 
-def test_every_unit_of_a_site_is_found_for_its_removal_and_none_of_another(tmp_path):
+def test_units_are_found_for_removal_but_none_of_another_site(tmp_path):
     written = {file for name in goldens.SITES for file in units.render(goldens.site(name))}
     others = {"uwsgi-shop-2.service", "uwsgi-shop-2@.service", "uwsgi-shop-2@8001.socket", "uwsgi-shopping.service"}
     for file in written | others:
@@ -42,13 +42,13 @@ def test_accounts(name):
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd is installed")
 @pytest.mark.parametrize("name", goldens.SITES)
 def test_systemd_finds_no_fault(name, tmp_path):
-    """`systemd-analyze verify` warns of every directive, value and command that systemd would not take."""
+    """`systemd-analyze verify` warns about every directive, value and command that systemd would not accept."""
     site = goldens.site(name, {"sites": str(tmp_path / "o")})
     folder = tmp_path / "units"
     folder.mkdir()
     for file, text in units.render(site).items():
         (folder / file).write_text(text)
-    # An instance of a template is a link to it; the release it runs has to have a program.
+    # An instance of a template is a link to it; the release must have its program.
     for file in list(folder.glob("*@.service")):
         (folder / file.name.replace("@.", "@aaaaaaaaaaaa.")).symlink_to(file)
     release = tmp_path / "o/shop/releases/aaaaaaaaaaaa"
@@ -67,7 +67,7 @@ def test_systemd_finds_no_fault(name, tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("systemd-sysusers"), reason="needs root and systemd")
 @pytest.mark.parametrize("name", ["plain", "in_place"])
-def test_systemd_makes_the_user(name, tmp_path):
+def test_systemd_creates_the_user(name, tmp_path):
     site = goldens.site(name)
     (tmp_path / "etc").mkdir()
     (tmp_path / "site.conf").write_text(
@@ -78,7 +78,7 @@ def test_systemd_makes_the_user(name, tmp_path):
     passwd = (tmp_path / "etc/passwd").read_text() if (tmp_path / "etc/passwd").exists() else ""
     made = [line.split(":") for line in passwd.splitlines()]
     if name == "in_place":
-        assert made == []  # somebody else's account
+        assert made == []  # an account of the host
     else:
         [[user, _password, _uid, _gid, _name, home, shell]] = made
         assert (user, home, shell) == ("site-shop", "/nonexistent", "/usr/sbin/nologin")

@@ -59,7 +59,7 @@ def test_it_is_refused_with_the_name_of_the_variable(play, system):
 @pytest.mark.parametrize(
     ("system", "git"), [(MINT, "git openssh-client"), (FEDORA, "git-core openssh-clients")], ids=["mint", "fedora"]
 )
-def test_it_is_allowed_with_a_warning_and_what_its_family_has(play, system, git):
+def test_it_is_allowed_with_a_warning_and_the_data_of_its_family(play, system, git):
     status, said = play(system, host_unknown_platform="allow")
     assert status == 0, said
     assert f"[WARNING]: localhost is {system[1]} {system[2]}; this collection supports" in said
@@ -67,7 +67,7 @@ def test_it_is_allowed_with_a_warning_and_what_its_family_has(play, system, git)
     assert f"/usr/bin/python3.12 {git}" in said
 
 
-def test_a_system_of_another_family_is_refused_in_any_case(play):
+def test_a_system_of_another_family_is_always_refused(play):
     status, said = play(SUSE, host_unknown_platform="allow")
     assert status == 2
     assert "localhost is openSUSE Leap 15.6; this collection supports" in said
@@ -81,7 +81,7 @@ def test_a_supported_one_gets_no_warning(play):
     assert "/usr/bin/python3.12 git openssh-client" in said
 
 
-def test_another_word_allows_nothing(play):
+def test_another_value_allows_nothing(play):
     status, said = play(MINT, host_unknown_platform="alow")
     assert status == 2
     assert HINT in said

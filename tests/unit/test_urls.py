@@ -26,7 +26,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.urls import (
         ("ssh://git@git.example/x", "git", "ssh://git.example/x"),
     ],
 )
-def test_what_stands_before_the_host(url, found, shown):
+def test_credentials_before_the_host(url, found, shown):
     assert credentials(url) == ([found] if found else [])
     assert without_credentials(url) == shown
     assert without_credentials(f"it says {url}, twice") == f"it says {shown}, twice"
@@ -41,7 +41,7 @@ def test_what_stands_before_the_host(url, found, shown):
         "http://[::1]:80/@x",
     ],
 )
-def test_an_at_sign_of_a_path_is_none(url):
+def test_an_at_sign_in_a_path_is_no_credential(url):
     assert credentials(url) == []
     assert without_credentials(url) == url
 
@@ -66,12 +66,12 @@ def test_an_at_sign_of_a_path_is_none(url):
         ("code#1.tgz", "code#1.tgz", []),
     ],
 )
-def test_what_follows_the_path(url, shown, hidden):
+def test_credentials_in_query_and_fragment(url, shown, hidden):
     assert public(url) == shown
     assert query_secrets(url) == hidden
 
 
-def test_a_message_shows_that_something_was_there():
+def test_a_message_shows_that_credentials_were_removed():
     text = "is 'https://u:pw@h/a.tgz?t=1'; expected ['http://h/x#y', 'https://h/z']?"
     assert without_tokens(text) == (
         "is 'https://********@h/a.tgz?********'; expected ['http://h/x?********', 'https://h/z']?"

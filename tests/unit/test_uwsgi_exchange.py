@@ -1,4 +1,4 @@
-"""What goes over a connection to a server, byte for byte, and what is said when none comes about."""
+"""What is sent over a connection to a server, byte for byte, and error messages of failed connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OK = b"HTTP/1.0 200 Fine with me\r\nA: 1\r\nA: 2\r\nNo colon\r\n\r\nbody\r\n\r\n
 
 @pytest.fixture
 def server():
-    """A server for one connection: server.address, and server.asked, which is what it was sent until it answered OK."""
+    """A server for one connection: server.address, and server.asked, the bytes that it got before it answered OK."""
 
     class Server:
         answer = OK
@@ -43,14 +43,14 @@ def server():
     started.thread.join()
 
 
-def test_an_answer_is_taken_apart(server):
+def test_an_answer_is_parsed(server):
     answer = protocol.http_request(server.address, "a.example")
     assert (answer.status, answer.reason) == (200, "Fine with me")
     assert answer.headers == {"a": "2", "no colon": ""}
     assert answer.body == b"body\r\n\r\nmore"
 
 
-def test_a_question_over_http_to_the_byte(server):
+def test_an_http_request_byte_for_byte(server):
     protocol.http_request(server.address, "a.example:81", "/x?y", headers={"X-A": "1", "X-B": "2"})
     assert server.asked == (
         b"GET /x?y HTTP/1.0\r\nHost: a.example:81\r\nUser-Agent: pyweb.stack\r\nConnection: close\r\n"
@@ -58,12 +58,12 @@ def test_a_question_over_http_to_the_byte(server):
     )
 
 
-def test_the_path_is_the_root_where_none_is_given(server):
+def test_the_path_defaults_to_the_root(server):
     protocol.http_request(server.address, "a")
     assert server.asked.startswith(b"GET / HTTP/1.0\r\nHost: a\r\n")
 
 
-def test_a_request_over_uwsgi_has_all_that_an_application_looks_for():
+def test_a_uwsgi_request_has_all_variables_that_an_application_needs():
     assert protocol.request_variables("a.example:81", "/b?c=d", {"X-Deep": "1"}) == {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": "/b?c=d",
@@ -85,7 +85,7 @@ def test_a_request_over_uwsgi_has_all_that_an_application_looks_for():
 
 
 @pytest.mark.parametrize(("host", "port"), [("a.example", "443"), ("a.example:8443", "8443")])
-def test_what_a_request_by_https_says_more(host, port):
+def test_additional_variables_of_an_https_request(host, port):
     plain, secure = (protocol.request_variables(host, "/", {}, https) for https in (False, True))
     differ = {name: value for name, value in secure.items() if plain.get(name) != value}
     assert differ == {"REQUEST_SCHEME": "https", "HTTPS": "on", **({"SERVER_PORT": "443"} if port == "443" else {})}
@@ -100,13 +100,13 @@ def test_the_line_of_the_proxy_protocol(server, line):
     assert protocol.proxy_line("10.0.0.1" if "." in server else "::1", server, 80) == line
 
 
-def test_a_greeting_comes_before_the_request(server):
+def test_the_proxy_line_is_sent_before_the_request(server):
     protocol.http_request(server.address, "a", greeting=b"PROXY TCP4 ...\r\n")
     assert server.asked.startswith(b"PROXY TCP4 ...\r\nGET / HTTP/1.0\r\nHost: a\r\n")
 
 
-def test_a_greeting_comes_before_the_handshake(server):
-    """In the clear: whoever speaks the PROXY protocol has not begun with TLS."""
+def test_the_proxy_line_is_sent_before_the_handshake(server):
+    """It is not encrypted, because TLS begins after the PROXY protocol."""
     with pytest.raises(protocol.ProtocolError):
         protocol.http_request(server.address, "a", greeting=b"PROXY TCP4 ...\r\n", tls=ssl.create_default_context())
     assert server.asked.startswith(b"PROXY TCP4 ...\r\n")
@@ -121,7 +121,7 @@ def test_a_greeting_comes_before_the_handshake(server):
         ("[::1]:8443", "::1"),
     ],
 )
-def test_the_name_that_tls_asks_for_has_no_port(server, host, name):
+def test_the_tls_server_name_has_no_port(server, host, name):
     asked = []
 
     class Context:
@@ -133,7 +133,7 @@ def test_the_name_that_tls_asks_for_has_no_port(server, host, name):
     assert asked == [name]
 
 
-def test_a_server_without_tls_has_a_cause(server):
+def test_a_server_without_tls_is_reported(server):
     with pytest.raises(protocol.ProtocolError) as caught:
         protocol.http_request(server.address, "a.example", tls=ssl.create_default_context())
     assert caught.value.address == server.address
@@ -141,7 +141,7 @@ def test_a_server_without_tls_has_a_cause(server):
 
 
 def refused(monkeypatch, error):
-    """Let no TCP connection come about."""
+    """Let all TCP connections fail."""
 
     def fail(*_arguments):
         raise error
@@ -162,7 +162,7 @@ def refused(monkeypatch, error):
         (errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),
     ],
 )
-def test_every_refusal_says_what_it_means(monkeypatch, number, cause):
+def test_every_refusal_is_explained(monkeypatch, number, cause):
     error = refused(monkeypatch, OSError(number, os.strerror(number)))
     assert (error.errno, error.cause) == (number, cause)
 
@@ -195,7 +195,7 @@ def test_a_socket_that_refused_is_closed(tmp_path):
         (errno.EAGAIN, "unknown"),
     ],
 )
-def test_what_a_refusal_says_of_who_is_there(monkeypatch, number, kind):
+def test_a_refusal_says_which_process_is_there(monkeypatch, number, kind):
     def fail(address, *_arguments, **_keys):
         raise protocol.ProtocolError(address, "refused", number)
 
@@ -203,7 +203,7 @@ def test_what_a_refusal_says_of_who_is_there(monkeypatch, number, kind):
     assert protocol.kind("127.0.0.1:1") == kind
 
 
-def test_the_largest_port_is_one():
+def test_the_largest_port_is_valid():
     with pytest.raises(protocol.ProtocolError) as caught:
         protocol.connect("127.0.0.1:65536", 1)
     assert caught.value.errno == errno.EINVAL

@@ -37,7 +37,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.failures import 
             "it was not ready within 20 s; increase health.timeout if it needs longer",
         ),
         ("", "uWSGI logged nothing within 20 s"),
-        # What comes first in the table is the cause of the rest.
+        # An earlier row of the table is the cause of later ones.
         (
             "ImportError: no x\ncallable 'app' not found in file a.py\nu.service: start operation timed out.\n",
             "ImportError: no x",
@@ -76,11 +76,11 @@ def test_why_a_release_did_not_start(journal, cause):
             "--- no python application found, check your startup logs for errors ---\nx\n",
             "--- no python application found, check your startup logs for errors ---",
         ),
-        # What is a fault of its own to the doctor explains no end here.
+        # Errors that the doctor reports as separate faults are not the reason here.
         ("callable 'app' not found in file a.py\nlast line\n", "last line"),
         ("Listen queue size is greater than 4096\nlast line\n", "last line"),
         ("", ""),
     ],
 )
-def test_the_line_in_which_any_uwsgi_says_why_it_ended(log, words):
+def test_the_line_in_which_uwsgi_says_why_it_ended(log, words):
     assert own_words(log) == words

@@ -17,7 +17,7 @@ def test_ini(name):
     goldens.check(f"uwsgi_ini/{name}.ini", uwsgi_ini.render(goldens.site(name), build, "aaaaaaaaaaaa"))
 
 
-def test_ini_without_a_release_has_a_placeholder_wherever_the_id_would_be():
+def test_ini_without_a_release_has_placeholders_for_the_id():
     golden = (goldens.HERE / "uwsgi_ini/plain.ini").read_text()
     assert golden.count("aaaaaaaaaaaa") == 6
     assert uwsgi_ini.render(goldens.site("plain"), goldens.BUILD) == golden.replace("aaaaaaaaaaaa", "@RELEASE@")
@@ -43,8 +43,8 @@ def test_escape_refuses_what_uwsgi_would_expand(value):
 
 
 @pytest.mark.parametrize("name", ["plain", "tcp", "options"])
-def test_uwsgi_itself_reads_what_was_meant(name, tmp_path):
-    """uWSGI loads the application with these options, all of them known to it, and reports each as it was meant."""
+def test_uwsgi_itself_reads_the_intended_values(name, tmp_path):
+    """uWSGI loads the application with these options, knows all of them, and reports their intended values."""
     site = goldens.site(name, {"sites": f"{tmp_path}/o", "run": f"{tmp_path}/r"})
     release = tmp_path / "o/shop/releases/x"
     for folder in (release / "src", release / "overlay", tmp_path / "r/shop"):
@@ -59,7 +59,7 @@ def test_uwsgi_itself_reads_what_was_meant(name, tmp_path):
     )
     site["uwsgi"]["options"].pop("route", None)  # the wheel has no regular expressions
     text = uwsgi_ini.render(site, goldens.BUILD, "x")
-    # The virtualenv is not made here: uWSGI runs in the one of the tests.
+    # No virtualenv is made here: uWSGI runs in that of the tests.
     text = re.sub(r"(?m)^(home|binary-path) = .*\n", "", text)
     (release / "uwsgi.ini").write_text(text)
     argv = ["uwsgi", "--ini", str(release / "uwsgi.ini"), "--no-server"]

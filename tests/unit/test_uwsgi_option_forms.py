@@ -1,4 +1,4 @@
-"""The forms in which people give uWSGI its options: short, long, with =, in ini files with placeholders."""
+"""The forms of uWSGI options: short, long, with =, in ini files with placeholders."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_name_of_an_option(form, name, value):
     "flag",
     ["master", "vacuum", "need-app", "strict", "enable-threads", "die-on-term", "single-interpreter"],
 )
-def test_a_flag_does_not_take_the_next_word(flag):
+def test_a_flag_does_not_consume_the_next_word(flag):
     found = given(f"uwsgi --{flag} /run/a.sock")
     assert found.binds == [("unix:/run/a.sock", "uwsgi")]
     assert found.flag(flag)
@@ -59,11 +59,11 @@ def test_a_flag_does_not_take_the_next_word(flag):
     ("value", "on"),
     [("true", True), ("1", True), ("yes", True), ("On", True), ("false", False), ("0", False), ("no", False)],
 )
-def test_a_flag_may_be_switched_off(value, on):
+def test_a_flag_can_be_switched_off(value, on):
     assert given(f"uwsgi --master={value}").flag("master") is on
 
 
-def test_the_last_of_several_values_holds_and_numbers_have_to_be_ones():
+def test_the_last_of_several_values_is_used_and_numbers_must_be_valid():
     found = given("uwsgi --processes=2 -p 3 --listen=many")
     assert found.number("processes", 1) == 3
     assert found.number("listen", 100) == 100
@@ -79,7 +79,7 @@ def test_the_last_of_several_values_holds_and_numbers_have_to_be_ones():
         ("--chdir /a/../b --home ./venv --pythonpath ../lib", "/a/../b", "/srv/venv", "/lib"),
     ],
 )
-def test_paths_are_relative_to_where_uwsgi_is_then(text, chdir, home, path):
+def test_paths_are_relative_to_uwsgis_current_directory(text, chdir, home, path):
     found = given(f"uwsgi {text}")
     assert (found.last("chdir"), found.last("home"), found.last("pythonpath")) == (chdir, home, path)
 
@@ -110,7 +110,7 @@ never = 1
 """
 
 
-def test_an_ini_file_is_read_as_uwsgi_reads_it(tmp_path):
+def test_an_ini_file_is_parsed_as_by_uwsgi(tmp_path):
     folder = tmp_path / "conf"
     folder.mkdir()
     (folder / "my.site.ini").write_text(INI)
@@ -130,7 +130,7 @@ def test_an_ini_file_is_read_as_uwsgi_reads_it(tmp_path):
     assert found.missing == []
 
 
-def test_an_ini_file_that_names_itself_comes_to_an_end(tmp_path):
+def test_an_ini_file_that_includes_itself_ends(tmp_path):
     (tmp_path / "a.ini").write_text("[uwsgi]\nini = a.ini\nmaster = 1\n")
     found = options.read(["uwsgi", "--ini", "a.ini"], str(tmp_path))
     assert found.files == [f"{tmp_path}/a.ini"] * 10
@@ -138,7 +138,7 @@ def test_an_ini_file_that_names_itself_comes_to_an_end(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["xml", "yaml", "json"])
-def test_another_kind_of_file_is_named_by_its_ending(kind):
+def test_other_formats_are_recognised_by_their_extension(kind):
     assert given(f"uwsgi /nowhere/conf.{kind}").missing == [f"/nowhere/conf.{kind}"]
 
 
@@ -152,7 +152,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_form_of_a_file_says_the_same(name, tmp_path):
+def test_every_format_gives_the_same_options(name, tmp_path):
     (tmp_path / name).write_text(FORMS[name])
     found = options.read(["uwsgi", name], str(tmp_path))
     assert found.values == {"chdir": ["/srv/a"], "master": ["true"], "socket": [":9000"], "env": ["A=1"]}
@@ -167,7 +167,7 @@ def test_an_entity_in_xml_is_not_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"), [("a.xml", "<uwsgi"), ("a.json", "[" * 100000), ("a.json", "[]"), ("a.yaml", "- a")]
 )
-def test_a_file_that_is_none_of_its_kind_says_nothing(name, text, tmp_path):
+def test_an_invalid_file_of_a_format_is_ignored(name, text, tmp_path):
     (tmp_path / name).write_text(text)
     assert options.read(["uwsgi", name], str(tmp_path)).values == {}
 
@@ -179,12 +179,12 @@ def test_placeholders_and_included_files(tmp_path):
     assert (found.last("chdir"), found.last("home")) == ("/srv/shop", "/venv")
 
 
-def test_the_interpreter_before_the_program_is_no_option():
+def test_the_interpreter_before_the_program_is_not_an_option():
     assert given("/v/bin/python3 /v/bin/uwsgi --ini /none.ini").missing == ["/none.ini"]
     assert given("uwsgi").values == {}
     assert given("").values == {}
 
 
-def test_the_environment_is_what_env_says():
+def test_the_environment_is_that_of_the_env_options():
     found = given("uwsgi --env A=1 --env B=x=y --env broken --env A=2")
     assert found.environment == {"A": "2", "B": "x=y"}

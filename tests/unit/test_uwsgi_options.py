@@ -1,4 +1,4 @@
-"""What a uWSGI was started with, from command lines and ini files as people write them."""
+"""Options that a uWSGI was started with, from command lines and ini files as people write them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_ini_is_read_with_its_placeholders(ini):
     assert found.binds == [("unix:/srv/mysite/site.sock", "uwsgi"), ("0.0.0.0:8000", "http router")]
 
 
-def test_ini_of_an_ini_is_read_too(ini):
+def test_included_ini_is_read_too(ini):
     found = uwsgi_options.read(["uwsgi", str(ini)])
     assert found.files == [str(ini), str(ini.parent / "more.ini")]
     assert found.number("processes", 1) == 4
@@ -74,11 +74,11 @@ def test_command_line_is_read(command, binds, module):
     assert found.last("module") == module
 
 
-def test_an_ini_that_is_not_there_is_named(tmp_path):
+def test_a_missing_ini_is_named(tmp_path):
     assert uwsgi_options.read(["uwsgi", "--ini", "none.ini"], str(tmp_path)).missing == [f"{tmp_path}/none.ini"]
 
 
-def test_python_is_the_virtualenvs(tmp_path):
+def test_python_is_that_of_the_virtualenv(tmp_path):
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin/python3"
     python.write_text("#!/bin/sh\n")
@@ -167,14 +167,14 @@ def test_magic_variables_are_those_of_the_file(tmp_path):
     assert list(found.values) == ["a", "buffer-size", "c"]
 
 
-def test_an_ini_that_names_itself_ends(tmp_path):
+def test_an_ini_that_includes_itself_ends(tmp_path):
     (tmp_path / "a.ini").write_text("[uwsgi]\nprocesses = 2\nini = %p\n")
     found = uwsgi_options.read(["uwsgi", "--ini", "a.ini"], str(tmp_path))
     assert found.values["processes"] == ["2"] * 10
     assert found.values["ini"] == [f"{tmp_path}/a.ini"]
 
 
-def test_placeholders_know_the_other_names_of_an_option(tmp_path):
+def test_placeholders_find_other_names_of_an_option(tmp_path):
     (tmp_path / "a.ini").write_text("[uwsgi]\nvirtualenv = /v\nenv = V=%(venv)\nenv = broken\n")
     assert uwsgi_options.read(["uwsgi", str(tmp_path / "a.ini")]).environment == {"V": "/v"}
 
@@ -190,11 +190,11 @@ def test_placeholders_know_the_other_names_of_an_option(tmp_path):
         ("/run/a.sock,/run/b.sock", "unix:/run/a.sock"),
     ],
 )
-def test_addresses_are_written_as_elsewhere(value, address):
+def test_addresses_are_normalised(value, address):
     assert uwsgi_options.address(value, "/srv") == address
 
 
-def test_sockets_are_found_from_the_directory_that_uwsgi_changed_to():
+def test_relative_sockets_are_relative_to_uwsgis_chdir():
     command = ["uwsgi", "--chdir", "/x", "--socket", "a.sock", "--https", ":443", "--http-socket", "1.2.3.4:5"]
     assert uwsgi_options.read(command, "/srv").binds == [
         ("unix:/x/a.sock", "uwsgi"),
@@ -203,11 +203,11 @@ def test_sockets_are_found_from_the_directory_that_uwsgi_changed_to():
     ]
 
 
-def test_the_buffer_of_a_uwsgi_without_options():
+def test_buffer_size_of_a_uwsgi_without_options():
     assert uwsgi_options.BUFFER_SIZE_DEFAULT == 4096
 
 
-def test_python_is_found_beside_the_program_that_a_link_names(tmp_path):
+def test_python_is_found_next_to_the_target_of_the_programs_link(tmp_path):
     for name in ("real/uwsgi", "real/python3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
@@ -218,7 +218,7 @@ def test_python_is_found_beside_the_program_that_a_link_names(tmp_path):
     assert uwsgi_options.python_of(nothing, []) == "/usr/bin/python3"
 
 
-def test_comments_blank_lines_and_bytes_that_are_no_text(tmp_path):
+def test_comments_blank_lines_and_binary_bytes(tmp_path):
     (tmp_path / "a.ini").write_bytes(b"early = 1\n\n[uwsgi]\n;a = 1\n#b = 2\n\n  c = \xff  \nz =\n[uwsgi:x]\ne = 1\n")
     found = uwsgi_options.read(["uwsgi", "--ini", str(tmp_path / "a.ini")])
     assert found.values == {"c": ["\ufffd"], "z": ["true"]}

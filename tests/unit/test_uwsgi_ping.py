@@ -1,4 +1,4 @@
-"""The module uwsgi_ping: what it asks, and what it makes of the answer."""
+"""The module uwsgi_ping: its request, and how it uses the answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADDRESS = "unix:/run/shop.sock"
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """The module, with a server that gives `answer`, or raises it; what was asked is noted."""
+    """Run the module with a server that returns or raises `answer`; record the requests."""
 
     def run(answer, check=False, **arguments):
         asked = []
@@ -61,7 +61,7 @@ def test_without_a_host_a_ping_is_sent(call, check):
         (503, [503], ""),
     ],
 )
-def test_a_request_is_good_or_not_by_its_status(call, status, wanted, complaint):
+def test_the_status_of_an_answer_decides(call, status, wanted, complaint):
     answer = Answer(status, "why", 1.5, {"x": "y"}, b"body")
     result, asked = call(answer, host="a.example", path="/x?y", status=wanted, timeout=3)
     assert asked == [(ADDRESS, "a.example", "/x?y", 3)]
@@ -73,7 +73,7 @@ def test_a_request_is_good_or_not_by_its_status(call, status, wanted, complaint)
 
 
 @pytest.mark.parametrize("host", [None, "a.example"])
-def test_no_answer_says_why_and_what_is_there(call, host):
+def test_no_answer_is_reported_with_the_reason_and_the_process(call, host):
     result, asked = call(ProtocolError(ADDRESS, "nobody listens", errno.ECONNREFUSED), host=host, timeout=2)
     assert result == {"failed": True, "msg": "unix:/run/shop.sock: nobody listens", "server": "http"}
     assert asked[-1] == (ADDRESS, 2)

@@ -1,4 +1,4 @@
-"""The uwsgi protocol, spoken to real sockets that answer well, badly or not at all."""
+"""The uwsgi protocol, with real sockets that answer correctly, incorrectly or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Twice:  a : b \r\n\r\nhe
 
 
 def read_packet(connection):
-    """One uwsgi packet: (modifier1, modifier2, variables)."""
+    """Return one uwsgi packet: (modifier1, modifier2, variables)."""
     head = connection.recv(4, socket.MSG_WAITALL)
     modifier1, size, modifier2 = struct.unpack("<BHB", head)
     body = connection.recv(size, socket.MSG_WAITALL) if size else b""
@@ -30,7 +30,7 @@ def read_packet(connection):
 
 
 def uwsgi_server(answer=OK):
-    """Pongs a ping, gives `answer` to a request."""
+    """Answer a ping with a pong, and a request with `answer`."""
 
     def talk(connection):
         modifier1, _modifier2, _variables = read_packet(connection)
@@ -40,18 +40,18 @@ def uwsgi_server(answer=OK):
 
 
 def http_server(connection):
-    """Answers HTTP with HTTP and anything else with 400, as web servers do."""
+    """Answer HTTP with HTTP and anything else with 400, as web servers do."""
     asked = connection.recv(65536)
     status = b"200 OK" if asked.startswith(b"HEAD / HTTP/") else b"400 Bad Request"
     connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
 
 
 def closing_server(_connection):
-    """Closes the connection without a word."""
+    """Close the connection without an answer."""
 
 
 def hanging_server(connection):
-    """Says nothing until the other end is tired of it."""
+    """Send nothing until the other end closes the connection."""
     while connection.recv(65536):
         pass
 
@@ -61,7 +61,7 @@ KINDS = ["unix", "path", "tcp", *(["tcp6"] if os.path.exists("/proc/net/if_inet6
 
 @pytest.fixture(params=KINDS)
 def serve(request, tmp_path):
-    """serve(talk) -> address: a server in a thread, `talk` is called with every connection."""
+    """serve(talk) -> address: a server in a thread; `talk` is called with every connection."""
     with contextlib.ExitStack() as stack:
 
         def start(talk):
@@ -156,7 +156,7 @@ SENT = (
 )
 
 
-def test_request_sends_these_bytes_and_brings_status_headers_and_body(serve):
+def test_request_sends_these_bytes_and_returns_status_headers_and_body(serve):
     seen = []
 
     def talk(connection):
@@ -180,7 +180,7 @@ def test_request_reads_any_status(serve, raw, status, reason):
     assert (answer.status, answer.reason, answer.body) == (status, reason, b"")
 
 
-def test_body_is_cut(serve):
+def test_body_is_truncated(serve):
     answer = protocol.request(serve(uwsgi_server(OK + b"x" * 10 * protocol.BODY_MAX)), "a")
     assert len(answer.body) == protocol.BODY_MAX
 
@@ -189,8 +189,8 @@ def test_ping_is_answered(serve):
     assert 0 < protocol.ping(serve(uwsgi_server())) < 5
 
 
-def test_stats_of_a_master_that_has_told_all_before_anybody_listened(monkeypatch):
-    """It writes as soon as somebody is there, and is gone."""
+def test_stats_of_a_master_that_writes_before_the_client_reads(monkeypatch):
+    """It writes as soon as a client connects, and closes the connection."""
     own, master = socket.socketpair()
     master.sendall(b"{}")
     master.close()
@@ -198,7 +198,7 @@ def test_stats_of_a_master_that_has_told_all_before_anybody_listened(monkeypatch
     assert protocol.stats("/run/x.stats") == b"{}"
 
 
-def test_stats_reads_to_the_end(serve):
+def test_stats_are_read_to_the_end(serve):
     text = b'{"a": "' + b"x" * 300000 + b'"}'
     assert protocol.stats(serve(lambda connection: connection.sendall(text))) == text
 
@@ -214,7 +214,7 @@ def test_stats_reads_to_the_end(serve):
         (lambda connection: connection.sendall(b"HTTP/1.1 OK\r\n\r\n"), "the answer is not HTTP"),
     ],
 )
-def test_no_answer_has_a_cause(serve, talk, cause):
+def test_a_missing_answer_has_a_cause(serve, talk, cause):
     def read_then_talk(connection):
         read_packet(connection)
         talk(connection)
@@ -229,14 +229,14 @@ def test_no_answer_has_a_cause(serve, talk, cause):
 @pytest.mark.parametrize(
     "ask", [lambda address: protocol.request(address, "a", timeout=0.1), lambda a: protocol.ping(a, 0.1)]
 )
-def test_a_server_that_hangs_is_given_up(serve, ask):
+def test_a_hanging_server_is_given_up(serve, ask):
     with pytest.raises(protocol.ProtocolError, match=r"no complete answer within 0\.1 s") as caught:
         ask(serve(hanging_server))
     assert caught.value.errno == errno.ETIMEDOUT
 
 
-def test_a_server_that_drips_is_given_up_in_time(serve):
-    """The timeout is for the whole answer, not for each piece of it."""
+def test_a_slow_server_is_given_up_in_time(serve):
+    """The timeout is for the whole answer, not for each part of it."""
 
     def drip(connection):
         pause = threading.Event()
@@ -249,7 +249,7 @@ def test_a_server_that_drips_is_given_up_in_time(serve):
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_guards_answer_a_ping_in_their_own_words(serve, version):
+def test_answers_of_guards_to_a_ping_are_recognised(serve, version):
     def talk(connection):
         read_packet(connection)
         connection.sendall(b"HTTP/" + version + b" 400 No Request\r\nConnection: close\r\n\r\n")
@@ -258,7 +258,7 @@ def test_guards_answer_a_ping_in_their_own_words(serve, version):
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x64", b"\x64\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_what_is_no_pong(serve, answer):
+def test_an_invalid_pong(serve, answer):
     def talk(connection):
         read_packet(connection)
         connection.sendall(answer)
@@ -277,11 +277,11 @@ def test_what_is_no_pong(serve, answer):
         (lambda connection: connection.sendall(b"220 mail ESMTP\r\n"), "unknown"),
     ],
 )
-def test_kind_tells_what_answers(serve, talk, kind):
+def test_kind_recognises_the_protocol(serve, talk, kind):
     assert protocol.kind(serve(talk), 0.1) == kind
 
 
-def test_nothing_there(tmp_path):
+def test_a_missing_socket(tmp_path):
     with pytest.raises(protocol.ProtocolError, match="the socket does not exist: nothing was started there") as caught:
         protocol.ping(f"unix:{tmp_path}/missing")
     assert caught.value.errno == errno.ENOENT
@@ -306,7 +306,7 @@ def test_a_closed_port_refuses():
             protocol.request(address, "a")
 
 
-def test_a_full_listen_queue_says_so(tmp_path):
+def test_a_full_listen_queue_is_reported(tmp_path):
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(tmp_path / "s"))
@@ -317,7 +317,7 @@ def test_a_full_listen_queue_says_so(tmp_path):
             protocol.ping(str(tmp_path / "s"), 0.2)
 
 
-def test_a_path_that_sun_path_cannot_hold_is_reached_from_its_directory(tmp_path, monkeypatch):
+def test_a_path_too_long_for_sun_path_is_opened_from_its_directory(tmp_path, monkeypatch):
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     monkeypatch.chdir(deep)
@@ -330,12 +330,12 @@ def test_a_path_that_sun_path_cannot_hold_is_reached_from_its_directory(tmp_path
 
 
 @pytest.mark.parametrize("address", ["", "shop", "localhost:", "localhost:http", ":8000", "localhost:99999", "s.sock"])
-def test_what_is_no_address(address):
+def test_an_invalid_address_is_refused(address):
     with pytest.raises(protocol.ProtocolError, match="this is not an address; expected unix:/path, /path or host:port"):
         protocol.ping(address)
 
 
-def test_http_is_asked_for_with_host_and_headers(serve):
+def test_an_http_request_has_host_and_headers(serve):
     seen = []
 
     def talk(connection):

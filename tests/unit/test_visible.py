@@ -1,4 +1,4 @@
-"""What a project or a host has printed, shown: no terminal obeys it, and no line of it passes for Ansible's own."""
+"""Output of a project or a host is shown safely: without terminal sequences, and no line looks like Ansible's own."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ FORGED = "Error\n\x1b[2J\x1b]0;owned\x07\rfatal: [web]: FAILED! => {}\u2028PLAY 
         ("\U000e0041\ud800", "\\U000e0041\\ud800"),
     ],
 )
-def test_what_nobody_sees_is_shown(text, shown):
+def test_invisible_characters_are_shown(text, shown):
     assert visible(text) == shown
     assert visible(shown) == shown
 
 
-def test_one_line_is_one_line():
+def test_a_single_line_has_no_line_breaks():
     assert one_line("a\nb\r\n\n c\u2028d") == "a b c d"
 
 
-def test_what_stands_below_is_indented():
+def test_following_lines_are_indented():
     assert below("a\nfatal: x\n\nb") == "  a\n  fatal: x\n\n  b"
 
 
-def test_data_is_visible_at_any_depth():
+def test_data_is_escaped_at_any_depth():
     assert all_visible({"a\r": ["\x1b", 1, None, {"b": "\u202e"}]}) == {"a\\r": ["\\x1b", 1, None, {"b": "\\u202e"}]}
 
 
@@ -62,38 +62,38 @@ def is_tame(text):
     assert not [line for line in text.splitlines()[1:] if line.startswith(("fatal:", "PLAY", "site '"))], text
 
 
-def test_the_output_of_a_step_is_tame():
+def test_the_output_of_a_step_is_escaped():
     error = StepError("shop", "health\x1b", FORGED, f"{FORGED}\nsite 'blog': health failed: not at all\n")
     is_tame(str(error))
     assert str(error).startswith("site 'shop': health\\x1b failed: Error \\x1b[2J")
     assert "\n  site 'blog': health failed: not at all" in str(error)
 
 
-def test_what_a_command_prints_is_tame():
+def test_the_output_of_a_command_is_escaped():
     program = f"import sys; sys.stderr.write({FORGED!r}); sys.exit(1)"
     with pytest.raises(StepError) as caught:
         Shell("shop", {}).run("check", [sys.executable, "-c", program])
     is_tame(str(caught.value))
 
 
-def test_an_exception_that_nobody_foresaw_is_tame():
+def test_an_unexpected_exception_is_escaped():
     with pytest.raises(StepError) as caught, own_fault("shop", str):
         raise ValueError(FORGED)
     is_tame(str(caught.value))
 
 
-def test_of_what_a_command_prints_the_end_is_kept():
+def test_the_end_of_a_commands_output_is_kept():
     program = f"import sys; sys.stdout.write('x' * {OUTPUT_MAX + 4096}); print('the end')"
     said = Shell("shop", {}).run("check", [sys.executable, "-c", program]).stdout
     assert len(said) <= OUTPUT_MAX
     assert said.endswith("x" * 100 + "the end\n")
 
 
-def test_line_ends_of_a_command_are_pythons():
+def test_line_ends_of_a_command_are_converted():
     assert Shell("shop", {}).run("check", ["printf", "a\\r\\nb\\rc\\n"]).stdout == "a\nb\nc\n"
 
 
-def test_the_doctor_is_tame_on_the_host_and_on_the_controller(capfd):
+def test_the_doctors_output_is_escaped_on_the_host_and_on_the_controller(capfd):
     for text in hide([FORGED, {"a": FORGED}], [])[:1]:
         assert "\x1b" not in text
     hop = {"hop": "app", "status": "broken", "cause": FORGED, "evidence": [FORGED], "faults": [], "follows": ""}
@@ -104,7 +104,7 @@ def test_the_doctor_is_tame_on_the_host_and_on_the_controller(capfd):
     is_tame(capfd.readouterr().out)
 
 
-# --- what is searched ---
+# --- limits of searches ---
 
 HOSTILE = [
     "a", " ", "'", "a=", "0", "OSError: [Errno 30] ", "Traceback (most recent call last):\n", "a-0", "a.a", "==",
@@ -114,8 +114,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_what_a_program_printed_is_judged_in_time_whatever_it_is(part):
-    """What searches a text takes the square of its length, and a build prints up to 4 MiB."""
+def test_any_output_of_a_program_is_analysed_in_time(part):
+    """A search may take quadratic time, and a build prints up to 4 MiB."""
     text, began = part * (OUTPUT_MAX // len(part)), time.monotonic()
     error = StepError("shop", "requirements", cause(text), text)
     pythons.refused(str(error))
@@ -129,7 +129,7 @@ def test_what_a_program_printed_is_judged_in_time_whatever_it_is(part):
     assert len(error.output) < OUTPUT_MAX
 
 
-def test_of_an_output_in_measure_nothing_is_left_out():
+def test_output_within_the_limits_is_complete():
     text = "\n".join(["x" * LINE_MAX] * (FIRST_LINES + LAST_LINES))
     assert in_measure(text) == text
     assert in_measure("a\r\n\x0b\n") == "a\r\n\x0b\n"

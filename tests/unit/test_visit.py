@@ -1,4 +1,4 @@
-"""What a release is asked over its own socket: how, and what beside its page."""
+"""Requests to a release over its own socket, and additional ones besides its page."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def release(tmp_path, health=None, nginx=None, **manifest):
     return make_release(tmp_path, build, health=health, **({"nginx": nginx} if nginx else {}))
 
 
-def test_what_a_request_tells(tmp_path, site):
-    """As behind our nginx; and where https is asked for, as behind a server that ends TLS and calls it as it likes."""
+def test_variables_of_a_request(tmp_path, site):
+    """As behind the collection's nginx; and for https, as behind a server that terminates TLS, with any header."""
     site["/"] = page(status=302, location="https://shop.example.com/in/", cookie="seen=1")
     site["/in/"] = page()
     given = release(tmp_path, https_header=["HTTP_X_TLS", "yes"])
@@ -82,9 +82,9 @@ def test_a_static_file_that_was_not_collected(tmp_path, site):
         (None, {"static": False}, {}),
         (None, None, {"overlay": False}),
     ],
-    ids=["health.path is given", "files of somebody else", "no static files", "no overlay"],
+    ids=["health.path is given", "files of another server", "no static files", "no overlay"],
 )
-def test_a_static_file_that_is_not_looked_for(tmp_path, site, health, nginx, manifest):
+def test_static_files_are_not_checked(tmp_path, site, health, nginx, manifest):
     site["/"] = page(NAMES_A_FILE)
     assert fault(release(tmp_path, health, nginx, **manifest), site) == ""
 
@@ -99,7 +99,7 @@ def test_a_static_file_that_is_not_looked_for(tmp_path, site, health, nginx, man
             500,
             "the admin's login page /secret/login/ as shop.example.com answered 500; expected a status below 500",
         ),
-        # What the start page has to answer is nothing that the admin's has to; what may be may be there, too.
+        # Requirements on the start page do not apply to the admin; statuses that are accepted in addition do.
         ({"status": [204]}, 200, ""),
         ({"status": [204, 503]}, 503, ""),
         ({"status": [204, 503]}, 500, "the admin's login page /secret/login/ as shop.example.com answered 500"),
@@ -117,12 +117,12 @@ def test_the_admins_login_page(tmp_path, site, health, status, wrong):
 @pytest.mark.parametrize(
     ("health", "manifest"), [({"path": "/"}, {"admin": "/admin/"}), (None, {"admin": ""}), (None, {})]
 )
-def test_an_admin_that_is_not_asked_for(tmp_path, site, health, manifest):
+def test_the_admin_is_not_requested(tmp_path, site, health, manifest):
     assert fault(release(tmp_path, health, **manifest), site) == ""
     assert site.asked == []
 
 
-def test_the_start_page_is_the_one_that_is_given(tmp_path, site):
+def test_the_start_page_is_the_given_one(tmp_path, site):
     for health, path in ((None, "/"), ({"path": "/healthz?a=b"}, "/healthz?a=b")):
         assert visiting.visit(release(tmp_path, health), "/run/x.sock", 5).end == Where(
             "http", "shop.example.com", path

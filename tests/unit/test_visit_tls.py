@@ -1,4 +1,4 @@
-"""What a release of a site with TLS is asked over its own socket, and what nginx does before it hears of it."""
+"""Requests to a release of a site with TLS over its own socket, and what nginx answers before."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def asked(site, given):
     return site.asked
 
 
-def test_a_site_with_tls_is_asked_as_by_https(tmp_path, site):
-    """And its secure cookies are kept on the way."""
+def test_a_site_with_tls_is_requested_as_over_https(tmp_path, site):
+    """Its secure cookies are kept during redirects."""
     site["https", "/"] = to("/in/", "session=1; Secure; HttpOnly")
     assert asked(site, make_release(tmp_path, tls="selfsigned")) == [
         ("https", "shop.example.com", "/", "", True),
@@ -50,18 +50,18 @@ def test_a_site_with_tls_is_asked_as_by_https(tmp_path, site):
     ]
 
 
-def test_it_is_asked_at_the_port_of_https(tmp_path, site):
+def test_it_is_requested_at_the_port_of_https(tmp_path, site):
     given = make_release(tmp_path, tls="selfsigned", nginx={"listen": [8080], "listen_tls": [8443]})
     assert asked(site, given) == [("https", "shop.example.com:8443", "/", "", True)]
 
 
-def test_nginx_redirects_from_http_before_the_site_is_asked(tmp_path, site):
+def test_nginx_redirects_from_http_before_the_site_is_requested(tmp_path, site):
     site["https", "/"] = to("http://shop.example.com:8080/in/")
     given = make_release(tmp_path, tls="selfsigned", nginx={"listen": [8080], "listen_tls": [8443]})
     assert asked(site, given)[1:] == [("https", "shop.example.com:8443", "/in/", "", True)]
 
 
-def test_a_site_that_redirects_back_to_http_goes_round(tmp_path, site):
+def test_a_site_that_redirects_back_to_http_is_a_loop(tmp_path, site):
     site["https", "/"] = to("http://shop.example.com/")
     wrong = visiting.visit(make_release(tmp_path, tls="selfsigned"), "/run/x.sock", 5).wrong
     assert wrong.startswith(
@@ -69,7 +69,7 @@ def test_a_site_that_redirects_back_to_http_goes_round(tmp_path, site):
     )
 
 
-def test_without_the_redirect_a_site_is_asked_by_http_as_well(tmp_path, site):
+def test_without_the_redirect_a_site_is_also_requested_over_http(tmp_path, site):
     site["https", "/"] = to("http://shop.example.com/in/", "session=1; Secure")
     given = make_release(tmp_path, tls="selfsigned", nginx={"redirect": False})
     assert asked(site, given)[1:] == [("http", "shop.example.com", "/in/", "", False)]
@@ -87,22 +87,22 @@ def test_without_the_redirect_a_site_is_asked_by_http_as_well(tmp_path, site):
         ({}, "http://www.shop.example.com/in/", ("https", "shop.example.com")),
     ],
 )
-def test_other_names_lead_to_the_canonical_one(tmp_path, site, keys, location, then):
+def test_other_names_redirect_to_the_canonical_one(tmp_path, site, keys, location, then):
     site["https", "/"] = to(location)
     domains = ["www.shop.example.com", "shop.example.com"]
     given = make_release(tmp_path, tls="selfsigned", domains=domains, canonical="shop.example.com", **keys)
     assert asked(site, given)[1:] == [(*then, "/in/", "", True)]
 
 
-def test_a_site_that_redirects_away_from_the_canonical_name_goes_round(tmp_path, site):
+def test_a_site_that_redirects_away_from_the_canonical_name_is_a_loop(tmp_path, site):
     site["https", "/"] = to("https://www.shop.example.com/")
     domains = ["shop.example.com", "www.shop.example.com"]
     given = make_release(tmp_path, tls="selfsigned", domains=domains, canonical="shop.example.com")
     assert "redirects in a loop" in visiting.visit(given, "/run/x.sock", 5).wrong
 
 
-def test_what_a_release_records_of_https(tmp_path):
-    """Enough for a rollback to ask it again, and of a site without TLS no more than before."""
+def test_https_values_in_the_record_of_a_release(tmp_path):
+    """Enough for the health check of a rollback; without TLS the record is the same as before."""
     plain = make_release(tmp_path).site
     assert not {"tls", "canonical"} & set(plain)
     assert sorted(plain["nginx"]) == ["listen", "read_timeout", "static"]
@@ -114,8 +114,8 @@ def test_what_a_release_records_of_https(tmp_path):
 
 
 @AS_ROOT
-def test_a_release_with_tls_that_a_rollback_finds_is_asked_by_https(tmp_path, site):
-    """Whatever the inventory says by now."""
+def test_a_stored_release_with_tls_is_requested_over_https_in_a_rollback(tmp_path, site):
+    """Independent of the present inventory."""
     keys = {"domains": ["www.shop.example.com", "shop.example.com"], "canonical": "shop.example.com"}
     build = {**goldens.BUILD, "source": {"kind": "startproject"}}
     made = make_release(tmp_path, build, tls="selfsigned", nginx={"listen_tls": [8443]}, **keys)
@@ -129,8 +129,8 @@ def test_a_release_with_tls_that_a_rollback_finds_is_asked_by_https(tmp_path, si
 
 
 @AS_ROOT
-def test_a_release_from_before_tls_is_asked_by_http(tmp_path, site):
-    """A rollback to it renders nothing, and nginx's files stay as they are: nginx goes on sending X-Forwarded-Proto."""
+def test_a_release_from_before_tls_is_requested_over_http(tmp_path, site):
+    """A rollback to it renders nothing, and nginx's files are unchanged, so nginx still sends X-Forwarded-Proto."""
     record = put_0_1(tmp_path, "unix")
     given = stored(make_layout(tmp_path), record["id"])
     assert {scheme for scheme, *_others in asked(site, given)} == {"http"}

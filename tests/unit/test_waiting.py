@@ -1,4 +1,4 @@
-"""The lines that a long step shows while it runs: what it does, how long that usually takes, and that it still runs."""
+"""Lines that a long step prints while it runs: what it does, how long that usually takes, and that it still runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shown(monkeypatch):
 
 
 class Action:
-    """An action whose module takes until so many lines are shown, but at most some seconds, and may fail."""
+    """An action whose module waits until a number of lines is printed, but at most some seconds, and may fail."""
 
     def __init__(self, shown, count, error=None, patience=20.0):
         self.shown, self.count, self.error, self.patience = shown, count, error, patience
@@ -41,14 +41,14 @@ def run(action, doing="building shop"):
     return execute(action, "m", {}, {"inventory_hostname": "web1"}, doing, USUAL)
 
 
-def test_a_long_step_says_what_it_does_and_then_that_it_still_runs(shown):
+def test_a_long_step_prints_what_it_does_and_then_that_it_still_runs(shown):
     assert run(Action(shown, 3)) == {"changed": True}
     assert shown[0] == "web1: building shop; takes about a minute"
     assert len(shown) > 2
     assert all(line.startswith("web1: building shop; ") and line.endswith(" s so far") for line in shown[1:])
 
 
-def test_nothing_is_shown_after_the_step_has_ended(shown):
+def test_nothing_is_printed_after_the_step_has_ended(shown):
     with pytest.raises(OSError, match="gone"):
         run(Action(shown, 1, OSError("gone")))
     before = list(shown)
@@ -57,15 +57,15 @@ def test_nothing_is_shown_after_the_step_has_ended(shown):
     assert shown == before
 
 
-def test_a_short_step_shows_nothing(shown, monkeypatch):
+def test_a_short_step_prints_nothing(shown, monkeypatch):
     monkeypatch.setattr(waiting, "LONG", 60)
     start = time.monotonic()
     run(Action(shown, 0))
     assert shown == []
-    assert time.monotonic() - start < 30  # and nobody waits for the line
+    assert time.monotonic() - start < 30  # and the step does not wait for the line
 
 
-def test_a_step_without_a_text_shows_nothing(shown):
+def test_a_step_without_a_text_prints_nothing(shown):
     run(Action(shown, 1, patience=0.3), doing="")
     assert shown == []
 

@@ -1,4 +1,4 @@
-"""`pyweb watch`: one passive look at each site, a line in the history, metrics by rename."""
+"""`pyweb watch`: one passive look at each site, a line in the history, metrics written by rename."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def looked(monkeypatch):
-    """What the looks find: {name: change(site, host)}, or an exception."""
+    """Set the results of looks: {name: change(site, host)}, or an exception."""
     found = {}
 
     def look(given, host, patience, passive):
@@ -75,7 +75,7 @@ def test_a_run_leaves_a_line_and_a_snapshot(folder):
     assert not list(folder.glob("*.prom"))
 
 
-def test_a_broken_site_is_no_failure_of_the_unit_and_no_healthy_moment(looked):
+def test_a_broken_site_does_not_fail_the_unit_and_is_not_recorded_as_healthy(looked):
     looked["shop"] = stop
     assert cli.watch(sites("shop")) == 0
     [run] = memory.runs("shop")
@@ -83,7 +83,7 @@ def test_a_broken_site_is_no_failure_of_the_unit_and_no_healthy_moment(looked):
     assert memory.read("shop").healthy is memory.read("shop").working is None
 
 
-def test_one_look_that_fails_leaves_the_others_and_tells_no_secret(looked, capsys):
+def test_one_failing_look_does_not_stop_the_others_and_shows_no_secret(looked, capsys):
     looked["shop"] = ValueError("password=xyzzy")
     assert cli.watch(sites("shop", "blog")) == 1
     assert len(memory.runs("blog")) == 1
@@ -91,15 +91,15 @@ def test_one_look_that_fails_leaves_the_others_and_tells_no_secret(looked, capsy
 
 
 @pytest.mark.usefixtures("looked")
-def test_what_is_of_a_site_that_has_gone_goes_with_the_next_run():
+def test_the_state_of_a_removed_site_is_removed_by_the_next_run():
     cli.watch(sites("shop", "blog"))
     cli.watch(sites("blog"))
     assert memory.runs("shop") == []
     assert len(memory.runs("blog")) == 2
 
 
-def test_a_run_beside_another_one_does_nothing(folder, monkeypatch):
-    monkeypatch.setattr(cli, "look_at_host", lambda: pytest.fail("it looked"))
+def test_a_simultaneous_run_does_nothing(folder, monkeypatch):
+    monkeypatch.setattr(cli, "look_at_host", lambda: pytest.fail("a look was made"))
     with cli.hold(cli.LOCK, 0, ValueError):
         assert cli.watch(sites("shop")) == 0
 
@@ -129,7 +129,7 @@ def test_metrics_are_prometheus_text(looked, folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("looked")
-def test_a_directory_of_metrics_that_is_not_there_is_told(folder, monkeypatch, capsys):
+def test_a_missing_directory_of_metrics_is_reported(folder, monkeypatch, capsys):
     monkeypatch.setenv("PYWEB_METRICS", str(folder / "none"))
     assert cli.watch(sites("shop")) == 1
     assert "metrics: " in capsys.readouterr().err
@@ -157,12 +157,12 @@ def test_numbers_of_requests_and_workers():
     assert [told["pyweb_workers", site.name, state] for state in ("idle", "busy", "other")] == [1, 2, 1]
 
 
-def test_a_sample_of_no_metric_is_refused():
+def test_a_sample_of_an_undeclared_metric_is_refused():
     with pytest.raises(ValueError, match="no metric pyweb_other"):
         metrics.Samples().add("pyweb_other", 1)
 
 
-def test_samples_of_a_metric_stand_together_and_labels_are_escaped():
+def test_samples_of_a_metric_are_grouped_and_labels_are_escaped():
     one = Sample("pyweb_fault", {"site": 'a"\\\n'}, 1)
     other = Sample("pyweb_site_status", {"site": "a"}, 0.5)
     text = metrics.text([one, other, one._replace(labels={"site": "b"})])
@@ -176,7 +176,7 @@ def test_samples_of_a_metric_stand_together_and_labels_are_escaped():
 # --- the passive look ---
 
 
-def test_a_passive_look_asks_once_and_runs_nothing_of_the_project(monkeypatch):
+def test_a_passive_look_makes_one_request_and_runs_no_code_of_the_project(monkeypatch):
     site, host = evidence()
     asked = []
 
@@ -196,8 +196,8 @@ def test_a_passive_look_asks_once_and_runs_nothing_of_the_project(monkeypatch):
     assert not found.inside
 
 
-def test_a_passive_look_at_what_is_well_finds_no_fault():
-    """It has not asked uWSGI: so that says nothing of it."""
+def test_a_passive_look_at_a_healthy_site_finds_no_fault():
+    """It does not query uWSGI, so a missing answer of uWSGI is no fault."""
     site, host = evidence()
     site.passive = True
     for probe in site.probes:

@@ -1,4 +1,4 @@
-"""The units of workers and timers: against golden files, verified by systemd, and safe for every name and word."""
+"""The units of workers and timers: against golden files, verified by systemd, and safe for all names and words."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_units_of_code_in_place_with_the_systems_python():
     assert "WorkingDirectory=/opt/sites/shop/releases/aaaaaaaaaaaa/src/backend\n" in text
     assert "/overlay" not in text
     assert "DJANGO_SETTINGS_MODULE=mysite.settings " in text
-    assert text.count("PATH=") == 1, "PYTHONPATH alone"
+    assert text.count("PATH=") == 1, "only PYTHONPATH must be set"
     assert " /usr/bin/python3 -m django db_worker\n" in text
 
 
-def test_a_worker_finds_what_manage_py_adds_to_the_path():
+def test_a_worker_gets_the_paths_that_manage_py_adds():
     """A program such as celery imports the project before its settings, and so before the overlay."""
     rendered = render({"celery": WORKERS["celery"]}, build={**goldens.BUILD, "paths": ["src", "../apps"], "chdir": "a"})
     text = rendered[f"pyweb-worker-shop@{ID}:celery:1.service"]
@@ -65,22 +65,22 @@ def test_a_worker_finds_what_manage_py_adds_to_the_path():
     assert f"PYTHONPATH={base}/overlay:{base}/src/a:{base}/src/a/src:{base}/src/apps " in text
 
 
-def test_a_site_without_workers_and_timers_has_no_unit_more():
+def test_a_site_without_workers_and_timers_has_no_additional_units():
     assert render() == {}
 
 
-def test_only_the_first_host_has_what_belongs_there():
+def test_singletons_are_on_the_first_host_only():
     there, others = render(WORKERS, TIMERS), render(WORKERS, TIMERS, first=False)
     assert set(there) - set(others) == {
         f"pyweb-worker-shop@{ID}:beat:only.service",
         "pyweb-timer-shop@digest.service",
         "pyweb-timer-shop@digest.timer",
     }
-    # Without a worker there is nothing to start at boot.
+    # Without a worker no unit starts them at boot.
     assert render({"beat": WORKERS["beat"]}, first=False) == {}
 
 
-def test_a_unit_tells_its_release_its_worker_and_its_number():
+def test_a_units_name_contains_its_release_its_worker_and_its_number():
     layout = Layout.under("shop")
     assert layout.worker_of(layout.worker_unit(ID, "celery", "2")) == (ID, "celery", "2")
     assert layout.timer_of(layout.timer_unit("digest")) == layout.timer_of(layout.task_unit("digest")) == "digest"
@@ -94,8 +94,8 @@ def test_a_unit_tells_its_release_its_worker_and_its_number():
     assert layout.timer_of("pyweb-timer-shop-2@digest.timer") == layout.timer_of(layout.worker_boot_unit) == ""
 
 
-def test_no_unit_of_a_site_is_one_of_another_site(tmp_path):
-    """A site may be called like a worker of another one."""
+def test_no_unit_of_a_site_is_taken_for_one_of_another_site(tmp_path):
+    """The name of a site may look like that of another site's worker."""
     names = ["shop", "shop-celery", "worker-shop", "timer", "shop-only", "celery"]
     written = {}
     for name in names:
@@ -119,7 +119,7 @@ def test_programs_and_times_are_read_back():
     assert programs[f"pyweb-worker-shop@{ID}:celery:1.service"] == "celery"
     assert programs[f"pyweb-worker-shop@{ID}:odd:1.service"] == "bin/it's"
     assert programs["pyweb-timer-shop@digest.service"] == f"/opt/sites/shop/releases/{ID}/venv/bin/python"
-    assert len(programs) == len(rendered) - 3, "all but the unit for boots and the timers"
+    assert len(programs) == len(rendered) - 3, "all except the boot unit and the timers"
     times = worker_units.times(rendered)
     assert times["pyweb-timer-shop@digest.timer"] == ["Mon *-*-* 07:00", "hourly"]
     assert len(times) == 2
@@ -143,12 +143,12 @@ def test_programs_and_times_are_read_back():
 )
 def test_words_are_written_so_that_systemd_expands_nothing(word, written):
     assert worker_units.words(word) == written
-    # Quotes and backslashes are a shell's: systemd.syntax(7); specifiers and variables come on top.
+    # Quotes and backslashes follow the rules of a shell: systemd.syntax(7); specifiers and variables are expanded too.
     [read] = shlex.split(written)
     assert read.replace("%%", "%").replace("$$", "$") == word
 
 
-def test_the_environment_of_the_inventory_does_not_replace_what_the_release_needs():
+def test_the_environment_of_the_inventory_does_not_replace_variables_of_the_release():
     text = render({"a": {"run": "x", "unit": {"Environment": ["A=1", "B=2"], "Restart": "on-failure"}}})[
         f"pyweb-worker-shop@{ID}:a:1.service"
     ]
@@ -157,7 +157,7 @@ def test_the_environment_of_the_inventory_does_not_replace_what_the_release_need
     assert lines[0] == "Environment=HOME=/var/lib/sites/shop"
     assert "Restart=always" not in text
     assert "Restart=on-failure" in text
-    # EnvironmentFile= wins over Environment=, and may well name the settings for development.
+    # EnvironmentFile= overrides Environment=, and may name settings for development.
     assert re.search(r"(?m)^ExecStart=/usr/bin/env .*DJANGO_SETTINGS_MODULE=pyweb_settings ", text)
 
 
@@ -168,7 +168,7 @@ def test_no_secret_is_in_a_unit():
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd is installed")
 def test_systemd_finds_no_fault(tmp_path):
-    """`systemd-analyze verify` warns of every directive, value and command that systemd would not take."""
+    """`systemd-analyze verify` warns about every directive, value and command that systemd would not accept."""
     found = site(WORKERS, TIMERS, roots={"sites": str(tmp_path / "o")})
     folder = tmp_path / "units"
     folder.mkdir()
@@ -177,7 +177,7 @@ def test_systemd_finds_no_fault(tmp_path):
     (release / "src").mkdir()
     (release / "venv/bin/python").symlink_to(sys.executable)
     for file, text in worker_units.render(found, goldens.BUILD, ID).items():
-        # Without a template verify takes no name with an @, which systemd does: systemd.unit(5).
+        # Without a template, verify refuses names with an @, which systemd accepts: systemd.unit(5).
         (folder / re.sub("[@:]", "-", file)).write_text(text)
     argv = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(folder.iterdir()))]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""firewalld's zones as their files have them."""
+"""firewalld's zones, read from their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGED = """<?xml version="1.0" encoding="utf-8"?>
   <forward/>
 </zone>
 """
-# The same as firewalld writes it, with a service and a port more.
+# The same file as firewalld writes it, with one more service and port.
 WRITTEN = (
     '<?xml version="1.0" encoding="utf-8"?>\n<zone><short>Public</short><description>For use in public areas.'
     '</description><service name="dhcpv6-client"/><service name="ssh"/><service name="http"/>'
@@ -22,7 +22,7 @@ WRITTEN = (
 )
 
 
-def test_an_administrators_zone_wins_over_the_packages(tmp_path):
+def test_an_administrators_zone_overrides_the_packages(tmp_path):
     own, packaged = tmp_path / "own", tmp_path / "packaged"
     own.mkdir()
     packaged.mkdir()
@@ -37,7 +37,7 @@ def test_an_administrators_zone_wins_over_the_packages(tmp_path):
     }
 
 
-def test_zones_that_something_is_put_into_are_known(tmp_path):
+def test_zones_with_an_interface_or_source_are_found(tmp_path):
     own, packaged = tmp_path / "own", tmp_path / "packaged"
     own.mkdir()
     packaged.mkdir()
@@ -63,15 +63,15 @@ def test_zones_that_something_is_put_into_are_known(tmp_path):
         ([], False),
     ],
 )
-def test_what_is_ours_does_not_count_in_a_comparison(without, same):
+def test_managed_entries_are_ignored_in_a_comparison(without, same):
     assert zone_files.same(WRITTEN, PACKAGED, without) is same
 
 
 @pytest.mark.parametrize(("one", "other"), [("", PACKAGED), (PACKAGED, "<zone>"), ("", "")])
-def test_what_cannot_be_read_is_like_nothing(one, other):
+def test_an_unreadable_zone_is_never_the_same(one, other):
     assert not zone_files.same(one, other)
 
 
-def test_an_attribute_counts():
+def test_a_changed_attribute_is_a_difference():
     assert not zone_files.same('<zone target="DROP"/>', "<zone/>")
     assert zone_files.same('<zone a="1" b="2"/>', '<zone b="2"   a="1">\n</zone>')

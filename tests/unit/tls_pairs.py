@@ -1,4 +1,4 @@
-"""Certificates for the tests, of every kind that a host may have."""
+"""Certificates for the tests, of all kinds that a host may have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 
 
 class Made(NamedTuple):
-    """A certificate and its key as PEM, and what signs with them."""
+    """A certificate and its key as PEM, and the objects that sign others with them."""
 
     certificate: str
     key: str
@@ -24,7 +24,7 @@ class Made(NamedTuple):
 
 
 def make(names=("shop.example.com",), days=90.0, issuer=None, subject="", ca=False, begins=None):
-    """Return a certificate for `names` that ends in so many days; `issuer` is what `make` returned, None for itself."""
+    """Return a certificate for `names` that expires in this number of days; `issuer` is a result of `make`, or None."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject or (names[0] if names else "nobody"))])
     end = NOW + datetime.timedelta(days=days)

@@ -1,4 +1,4 @@
-"""A made-up host for the tests of uninstall: a root directory, and commands that are noted and answered."""
+"""A fake host for the tests of the uninstallation: a root directory, and commands that are recorded and answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNIT = "# Written by pyweb.stack: change the inventory instead.\n"
 
 
 class Host:
-    """`answers` are what commands answer, by what they begin with: (status, output, errors)."""
+    """`answers` are the answers to commands by their first words: (status, output, errors)."""
 
     def __init__(self, root, monkeypatch):
         self.root, self.calls, self.answers = root, [], {}
@@ -47,7 +47,7 @@ class Host:
         return fitting[-1] if fitting else (0, "", "")
 
     def service(self, name, active, enabled):
-        """Let systemd say this of a service."""
+        """Set systemd's state of a service."""
         begin = "systemctl show --property=Id"
         _status, said, _err = self.answers.get(begin, (0, "", ""))
         block = f"Id={name}.service\nActiveState={active}\nUnitFileState={enabled}\n"
@@ -77,7 +77,7 @@ class Host:
 
 
 def users(monkeypatch, **known):
-    """Let these be the only accounts, name to number."""
+    """Replace all accounts by these, name to number."""
 
     def found(name):
         if name not in known:

@@ -1,6 +1,6 @@
-"""Commands in a sandbox where no systemd runs: by unshare, which takes of the directives what moves directories.
+"""Run commands in a sandbox without systemd: with unshare, for those directives that change directories.
 
-What systemd makes of the same directives is asked in tests/hostile.
+The effect of the directives with systemd is tested in tests/hostile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import shlex
 
 
 def command(_unit, sandbox, who, argv, cwd, environment):
-    """Return what `confined.command` does: what runs `argv` as `who`, and what goes before its standard input."""
+    """Return, as `confined.command`, the command that runs `argv` as `who` and the prefix of its input."""
     script = ["set -e"]
     for pair in sandbox.get("BindPaths", []):
         source, target = pair.strip('"').split(":")
