@@ -323,7 +323,7 @@ def test_check_mode_removes_and_writes_nothing(full):
 
 
 def test_manage_of_a_release_of_0_1_is_unchanged():
-    """Byte for byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs. `list` is that of 0.2."""
+    """Byte for byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs. `list` is new."""
     site = goldens.site("plain")
     secrets = {"env": {}, "database": "", "git": "", "key": "", "password": ""}
     release = releases.wanted(site, secrets, goldens.BUILD, "site-shop")
