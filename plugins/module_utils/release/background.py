@@ -18,7 +18,7 @@ from ..host import files
 from ..host.shell import Shell
 from ..model.layout import SYSTEMD
 from . import worker_check, worker_units
-from .background_state import Unit
+from .background_state import Unit, releases_in_use
 from .background_units import BackgroundUnits
 from .release import Release
 from .worker_watch import watch
@@ -137,7 +137,7 @@ class Background:
         if not self._has_any():
             return set()
         deadline = time.monotonic() + RELEASE_KNOWN_SECONDS
-        while "" in (used := self._used()):
+        while "" in (used := releases_in_use(self.units.states())):
             if time.monotonic() >= deadline:
                 return used - {""} | set(files.names(self.layout.releases))
             time.sleep(0.1)
@@ -147,13 +147,6 @@ class Background:
 
     def _has_any(self) -> bool:
         return bool(self.release.background or self.units.present())
-
-    def _used(self) -> set[str]:
-        """Return the releases of all units with processes; '' for one that is unknown now."""
-        alive = [
-            unit for unit in self.units.states() if unit.alive and (unit.release or unit.name.endswith(".service"))
-        ]
-        return {unit.release or unit.release_of_processes() for unit in alive}
 
     def _others(self) -> list[Unit]:
         """Return the existing units of workers of other releases."""

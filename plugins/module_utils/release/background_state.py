@@ -105,6 +105,12 @@ def parse(shown: str, layout: Layout) -> list[Unit]:
     return found
 
 
+def releases_in_use(units: Iterable[Unit]) -> set[str]:
+    """Return the releases of all units that may have a process; '' for one that is unknown now."""
+    alive = [unit for unit in units if unit.alive and (unit.release or unit.name.endswith(".service"))]
+    return {unit.release or unit.release_of_processes() for unit in alive}
+
+
 def busy(pid: int, proc: str = PROC) -> tuple[float, bool]:
     """Return a process's CPU time in seconds, and whether it sleeps now; (0, False) if it does not exist.
 
