@@ -126,18 +126,18 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "",
         "# Under load",
         "",
-        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), which the load,",
-        f"ansible-playbook and the host ({PLATFORM}, a container) share. Four sites: a unix socket, one TCP port, two",
-        "TCP ports, code used in place; every deploy is one of all four. wrk keeps",
-        f"{CONNECTIONS} connections a site busy with the page, its style sheet and, every ninth request, an upload; a",
-        f"connection rests about {PAUSE} ms between two requests.",
+        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), which wrk,",
+        f"ansible-playbook and the host ({PLATFORM}, a container) share. There are four sites: a unix socket, one TCP",
+        "port, two TCP ports, code used in place. Every deploy deploys all four. For each site, wrk keeps",
+        f"{CONNECTIONS} connections open, and requests the page, its style sheet and, as every ninth request, an",
+        f"upload. Each connection waits about {PAUSE} ms between two requests.",
         "",
-        f"The p99 during a deploy may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms where that is more:",
-        "on a machine that does nothing else a steady p99 is less than what one start of Python beside it takes.",
+        f"The p99 during a deploy may be {TIMES_STEADY} times the p99 without a deploy, or {UNNOTICED_MS} ms if that",
+        "is more: on an idle machine, the p99 without a deploy is shorter than the start of one Python process.",
         "",
-        f"In all {requests} requests, {failed} failed. Every promise is kept."
+        f"Of {requests} requests, {failed} failed. Every guarantee was kept."
         if not faults
-        else f"In all {requests} requests, {failed} failed. Broken: {'; '.join(faults)}.",
+        else f"Of {requests} requests, {failed} failed. Not kept: {'; '.join(faults)}.",
         "",
         "| when | seconds | requests | failed | p50 ms | p99 ms | longest ms |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -153,7 +153,7 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "|---|--:|--:|--:|",
         *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
-        "`make load` and `make faults` run the short form, which `make test` contains; what each asks is in",
+        "`make load` and `make faults` run a short form of this test, which is part of `make test`. The tests are in",
         "`tests/load` and `tests/faults` of the repository.",
     ]
     return "\n".join(lines) + "\n"

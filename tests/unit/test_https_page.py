@@ -49,7 +49,7 @@ def test_the_settings_of_the_page_are_those_of_the_overlay():
     [site] = complete([{**SITE, "tls": "selfsigned", "nginx": {"hsts": 604800}}])
     said = re.findall(r"\b(?:[A-Z]+_)+[A-Z]+\b", overlay.settings(site, "x.settings"))
     told = {name for name in said if name.startswith(("SECURE_", "SILENCED_")) or name.endswith("COOKIE_SECURE")}
-    table = TEXT.split("## What Django is told")[1].split("## ")[0]
+    table = TEXT.split("## Django's settings")[1].split("## ")[0]
     assert sorted(name for name in told if name not in table) == []
     silenced = re.findall(r'"security\.(W[0-9]+)"', overlay.settings(site, "x.settings"))
     assert all(number in table for number in silenced)

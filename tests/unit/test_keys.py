@@ -624,7 +624,7 @@ BAD = {
         ({"options": {"processes": 4}}, "expected no processes here; set uwsgi.processes"),
         (
             {"options": {"die_on_term": True}},
-            "expected no die-on-term here; set nothing: it drops the requests in flight",
+            "expected no die-on-term here; set nothing: it would drop running requests",
         ),
         ({"options": {"a": "b\nc"}}, "expected one line without '$(' and '@(' for a; uWSGI would expand it"),
         ({"options": {"a": "$(HOME)"}}, "expected one line without '$('"),
