@@ -400,7 +400,11 @@ def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options
 @pytest.mark.parametrize(
     ("names", "listen", "said"),
     [
-        ("shop.example", "80", "shop.example on *:80 is served by /etc/nginx/conf.d/other.conf:1, which is not ours"),
+        (
+            "shop.example",
+            "80",
+            "shop.example on *:80 is served by /etc/nginx/conf.d/other.conf:1, which pyweb.stack did not write",
+        ),
         ("x SHOP.example", "[::]:80", "shop.example on [::]:80 is served by"),
         (".example", "80", ""),
         (".shop.example", "80", "shop.example on *:80"),

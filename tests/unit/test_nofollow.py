@@ -195,5 +195,5 @@ def test_who_exchanges_a_directory_for_a_link_at_any_moment_gains_nothing(place)
 
 
 def test_only_absolute_paths_are_walked(place):
-    with pytest.raises(ValueError, match="is no absolute path"), nofollow.folder("state"):
+    with pytest.raises(ValueError, match="is not an absolute path"), nofollow.folder("state"):
         pass
