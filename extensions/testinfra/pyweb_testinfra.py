@@ -1,6 +1,6 @@
-"""Fixtures of pytest-testinfra for sites of this collection: ask a site from outside, and ask its doctor.
+"""Fixtures of pytest-testinfra for sites of this collection: request a site from outside, and run its doctor.
 
-With this directory on PYTHONPATH, a conftest.py takes them with `pytest_plugins = ["pyweb_testinfra"]`.
+With this directory on PYTHONPATH, a conftest.py loads them with `pytest_plugins = ["pyweb_testinfra"]`.
 docs/how-to-molecule.md shows how to use them in another repository.
 """
 
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests pages of a host under the name of a site, whatever DNS says. Certificates are not verified."""
+    """Requests pages of a host by the domain of a site, whatever DNS says. Certificates are not verified."""
 
     address: str
     tls: bool = False

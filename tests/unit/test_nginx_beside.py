@@ -160,7 +160,7 @@ def test_ours_do_not_go_where_a_server_of_theirs_includes_them():
 
 def test_where_every_place_is_for_something_else_nothing_is_added():
     [fault] = faults(host(conf(main=WITHIN), idle_files=["/etc/nginx/sites-enabled/older"]))
-    assert "what is there or comes there is for something else: /etc/nginx/sites-enabled/older" in fault
+    assert "these directories are used for something else: /etc/nginx/sites-enabled/older" in fault
 
 
 def test_a_main_file_that_cannot_be_read_is_named_with_the_reason():
