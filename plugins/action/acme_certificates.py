@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = plain(self._task.args).get("sites")
         if not isinstance(given, list) or not all(isinstance(site, dict) and "paths" in site for site in given):
-            raise AnsibleActionFail("sites is no list of completed sites; expected web_sites | pyweb.stack.sites")
+            raise AnsibleActionFail("sites is not a list of completed sites; expected web_sites | pyweb.stack.sites")
         # Certificates of failed sites are not changed in this run.
         sites, secrets = split_secrets([site for site in prefixes.certified(given) if not site.get("kept")])
         arguments = {

@@ -96,5 +96,5 @@ def _listeners(site: dict[str, Any]) -> tuple[str, ...]:
 
 def _completed(option: str, sites: Any) -> list[dict[str, Any]]:
     if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
-        raise AnsibleActionFail(f"{option} is no list of completed sites; expected web_sites | pyweb.stack.sites")
+        raise AnsibleActionFail(f"{option} is not a list of completed sites; expected web_sites | pyweb.stack.sites")
     return sites

@@ -140,7 +140,7 @@ def _add_to_file(zone: str, items: Sequence[Item]) -> None:
     text = re.sub(r"<zone([^>]*)/>\s*$", r"<zone\1>\n</zone>\n", text)
     before, end, after = text.rpartition("</zone>")
     if not end:
-        raise FirewallError(f"{path} is no zone of firewalld: it has no </zone>")
+        raise FirewallError(f"{path} is not a zone of firewalld: it has no </zone>")
     lines = "".join(f"  {_element(item)}\n" for item in items)
     os.makedirs(zone_files.OWN, mode=0o750, exist_ok=True)
     files.write(path, f"{before.rstrip()}\n{lines}{end}{after}")

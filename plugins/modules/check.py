@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: check
 short_description: Check the sites of a host, and make the later tasks of the run faster
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Checks C(web_sites), C(web_roots), C(web_tls) and C(doctor_timer) of the host, and returns the sites. All mistakes
     are reported together. Does not connect to any host.
@@ -29,7 +29,6 @@ options:
       - Ansible does the same in a task of its own at the start of each role.
     type: list
     elements: str
-    version_added: 0.2.0
   fail_msg:
     description: The message of a failure. If the inventory has mistakes, they come first and this is the last line.
     type: str
@@ -39,7 +38,6 @@ options:
   warning:
     description: A warning to show if the conditions in O(that) are true. An empty text shows nothing.
     type: str
-    version_added: 0.2.0
   quiet:
     description: Do not list conditions that are true.
     type: bool

@@ -37,7 +37,7 @@ options:
         current directory. If empty, no file is written.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 0.2.0
   fail:
     description:
       - Whether to fail after everything is shown and written. V(true) or V(broken) fails if a site is broken,
@@ -45,7 +45,7 @@ options:
         host could not be reached.
     type: raw
     default: false
-    version_added: 0.3.0
+    version_added: 0.2.0
 attributes:
   check_mode:
     support: full

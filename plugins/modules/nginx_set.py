@@ -220,7 +220,7 @@ def main() -> None:
     for look in looks.values():
         if look.warning:
             module.warn(one_line(look.warning))
-    stays = "what nginx has of the site stays as it was"
+    stays = "nginx keeps its previous configuration of the site"
     faults = {name: str(StepError(name, "nginx", f"{text}; {stays}")) for name, text in refused.items()}
     faults.update(certificates.faults)
     faults.update(wrong)

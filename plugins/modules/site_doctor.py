@@ -10,8 +10,8 @@ short_description: Find out which part of the chain between a client and a Djang
 version_added: 0.1.0
 description:
   - Checks the chain of each site from outside to inside, which is client, name, firewalld, host, nginx, location,
-    socket, uWSGI, application, Django, database, static files and media. For each part it reports whether it is ok,
-    broken, degraded or unknown, with the evidence, the cause and the fix.
+    socket, uWSGI, application, Django, database, static files, media and background processes. For each part it
+    reports whether it is ok, broken, degraded or unknown, with the evidence, the cause and the fix.
   - Finds out how a site is set up from C(nginx -T), the process table, the sockets and the ini file with which uWSGI
     was started. It therefore also works on a host that was set up by hand.
   - For HTTPS it checks the certificate that is served and the file that it comes from, who renews it and whether the
@@ -39,7 +39,7 @@ options:
     description:
       - Also start parts of the chain on loopback addresses, as the site's user. In this order, Django alone, uWSGI
         alone with a hello-world application over HTTP, uWSGI with Django over HTTP, then over a socket, then behind an
-        nginx. The first of these steps that fails contains the fault.
+        nginx. The fault is in the first of these steps that fails.
       - Takes some seconds for each site. Afterwards the module stops everything that it started and removes what it
         wrote below C(/tmp).
     type: bool
@@ -140,7 +140,7 @@ sites:
         hop:
           description:
             - Its name, V(client), V(name), V(firewalld), V(host), V(nginx), V(location), V(socket), V(uwsgi), V(app),
-              V(django), V(database), V(static) or V(media).
+              V(django), V(database), V(static), V(media) or V(background).
           type: str
         status:
           description: V(ok), V(broken), V(degraded) or V(unknown).

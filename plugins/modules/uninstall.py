@@ -143,7 +143,7 @@ def main() -> None:
     )
     report = uninstall.do()
     if report.faults:
-        again = "fix this, then run uninstall.yml again; it goes on from here"
+        again = "fix this, then run pyweb.stack.uninstall again; it continues from here"
         module.fail_json(msg="\n".join([*report.faults, again]), **report.answer(module.check_mode))
     module.exit_json(**report.answer(module.check_mode))
 

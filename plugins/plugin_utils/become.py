@@ -15,12 +15,12 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.hidden import hide
 _FAULTS = (
     (
         r"Missing \w+ password|password is required|no password was provided|doas: Authentication required",
-        "becoming root needs a password: call ansible-playbook with -K (--ask-become-pass), or set "
+        "becoming root needs a password: run ansible-playbook with -K (--ask-become-pass), or set "
         "ansible_become_password",
     ),
     (
         r"Incorrect \w+ password|incorrect password attempt|Sorry, try again|su: Authentication failure",
-        "the password for becoming root is wrong: call ansible-playbook with -K (--ask-become-pass) and type that of "
+        "the password for becoming root is wrong: run ansible-playbook with -K (--ask-become-pass) and type that of "
         "the user who connects, or correct ansible_become_password",
     ),
     (

@@ -60,7 +60,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 text = f"  {MARKS[hop['status']]} {hop['hop']:<12}{hop['status']:<10}"
                 shown.append((text + _cut(says, LINE_MAX - len(text) - len(tail)) + tail, COLOURS[hop["status"]]))
             for rung in site["ladder"]:
-                text = f"  {MARKS[rung['status']]} ladder      {rung['status']:<10}{rung['rung']}"
+                text = f"  {MARKS[rung['status']]} step        {rung['status']:<10}{rung['rung']}"
                 says = f": {rung['cause']}" if rung["cause"] else ""
                 shown.append((text + _cut(says, LINE_MAX - len(text)), COLOURS[rung["status"]]))
             if site["first"]:

@@ -29,13 +29,13 @@ INTRODUCTION = """\
 # The doctor
 
 ```bash example
-ansible-playbook -i inventory pyweb.stack.doctor
+ansible-playbook -i inventory.yml pyweb.stack.doctor
 ```
 
-The doctor checks every hop between a client and the site's data, from outside to inside. It reports which hop is
-broken, why, and how to fix it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and
-`doctor.json`. It changes nothing, needs only Python on the host, takes less than five seconds per site, and works with
-`--check`.
+The doctor checks every hop (part of the chain) between a client and the site's data, from outside to inside. It
+reports which hop is broken, why, and how to fix it, and writes `doctor.html` (a picture of the chain of each site,
+readable on a phone) and `doctor.json`. It changes nothing, needs only Python on the host, takes less than five seconds
+per site, and works with `--check`.
 
 ![The doctor on a terminal: uWSGI is stopped, and what follows from that](pictures/doctor-terminal.svg)
 
@@ -43,7 +43,7 @@ broken, why, and how to fix it, and writes `doctor.html` (a picture of the chain
 
 | hop | what is checked |
 |---|---|
-| client | what a client gets that requests the site at the host's own address |
+| client | the response to a client that requests the site at the host's own address |
 | name | DNS as this host sees it, and which `server` of nginx answers for the name |
 | firewalld | whether the zone of the outer interface allows the site's ports |
 | host | free disk space, the clock |
@@ -55,10 +55,10 @@ broken, why, and how to fix it, and writes `doctor.html` (a picture of the chain
 | django | ALLOWED_HOSTS, CSRF, DEBUG, errors, slow answers |
 | database | whether it answers, can be written to, and has all migrations |
 | static, media | the alias, and every directory on the path to a file |
-| background | workers: running, restarts, whether of the live release; timers: the last result, the next run |
+| background | workers: whether they run, restart, or belong to another release; timers: the last result, the next run |
 
 A hop is **ok**, **broken**, **degraded** (it works, but has a problem) or **unknown** (it could not be checked). A
-fault that is a consequence of another one is marked as such, and one that is not comes first.
+fault that is a consequence of another one is marked as such, and comes after its cause.
 
 The doctor reads `nginx -T`, the process table, the sockets and the ini file that uWSGI was started with, never this
 collection's own templates. It therefore also works on a host that was set up by hand. There, this inventory is enough:
@@ -75,17 +75,17 @@ web_sites: [{name: mysite, domains: [example.com]}]
 | `-e doctor_patience=10` | waits longer for answers |
 | `-e doctor_deep=true` | also runs the steps below |
 
-With `-e doctor_deep=true` the doctor also runs the steps of the tutorial, on separate loopback ports and as the site's
+With `-e doctor_deep=true` the doctor also starts parts of the chain, on separate loopback ports and as the site's
 user: Django alone, uWSGI alone with a hello-world application, uWSGI with Django over HTTP, then over a socket, then
-behind an nginx. The first step that fails contains the fault. Afterwards the doctor stops and removes everything that
-it started.
+behind an nginx. The fault is in the first step that fails. Afterwards the doctor stops and removes everything that it
+started.
 
 Every fault has a code, such as `uwsgi.stopped`. [The codes of the doctor](doctor-codes.md) describes what each code
-means and how to fix it. [Symptoms and where to look](symptoms.md) leads from a 502 or a page without styles to the
-codes.
+means and how to fix it. [Symptoms and where to look](symptoms.md) lists the codes for what a visitor sees, such as
+a 502 or a page without styles.
 
 On a host that this collection set up, the fix is a key of the inventory. On any other host, it is a file, a line and a
-command. An improvement that affects nobody is **advice**: it is listed at the end, and the site is still ok.
+command. A possible improvement without a fault is **advice**: it is listed at the end, and the site is still ok.
 
 ## Examples
 

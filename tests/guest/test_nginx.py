@@ -61,7 +61,8 @@ def test_sites_are_added_to_an_existing_nginx_without_changing_its_files(baked: 
 
     refused = host.play([shop(domains=["shop.example", "Other.example"])])
     assert refused.status != 0
-    assert f"site 'shop': other.example on *:80 is served by {OTHER}:2, which is not ours" in refused.error
+    reason = f"other.example on *:80 is served by {OTHER}:2, which pyweb.stack did not write"
+    assert f"site 'shop': {reason}" in refused.error
     host.told("systemd-run --unit=squatter --collect python3 -m http.server 8081")
     refused = host.play([shop(nginx={"listen": [8081]})])
     assert refused.status != 0

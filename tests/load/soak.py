@@ -126,18 +126,18 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "",
         "# Under load",
         "",
-        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), shared by the",
-        f"load, ansible-playbook and the host ({PLATFORM}, in a container). There are four sites: one with a unix",
-        "socket, one with a TCP port, one with two TCP ports, and one whose code is used in place. Every deploy",
-        f"includes all four. wrk uses {CONNECTIONS} connections per site to request the page and its style sheet;",
-        f"every ninth request is an upload. A connection pauses for about {PAUSE} ms between two requests.",
+        f"Measured on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), which wrk,",
+        f"ansible-playbook and the host ({PLATFORM}, a container) share. There are four sites: a unix socket, one TCP",
+        "port, two TCP ports, code used in place. Every deploy deploys all four. For each site, wrk keeps",
+        f"{CONNECTIONS} connections open, and requests the page, its style sheet and, as every ninth request, an",
+        f"upload. Each connection waits about {PAUSE} ms between two requests.",
         "",
-        f"During a deploy, the p99 may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms if that is more:",
-        "on an idle machine, the steady p99 is shorter than the delay that the start of one Python process causes.",
+        f"The p99 during a deploy may be {TIMES_STEADY} times the p99 without a deploy, or {UNNOTICED_MS} ms if that",
+        "is more: on an idle machine, the p99 without a deploy is shorter than the start of one Python process.",
         "",
-        f"Of {requests} requests, {failed} failed. Every promise is kept."
+        f"Of {requests} requests, {failed} failed. Every guarantee was kept."
         if not faults
-        else f"Of {requests} requests, {failed} failed. Broken promises: {'; '.join(faults)}.",
+        else f"Of {requests} requests, {failed} failed. Not kept: {'; '.join(faults)}.",
         "",
         "| when | seconds | requests | failed | p50 ms | p99 ms | longest ms |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -153,8 +153,8 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "|---|--:|--:|--:|",
         *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
-        "`make load` and `make faults` run the short tests, which are part of `make test`. They are in `tests/load`",
-        "and `tests/faults` of the repository.",
+        "`make load` and `make faults` run a short form of this test, which is part of `make test`. The tests are in",
+        "`tests/load` and `tests/faults` of the repository.",
     ]
     return "\n".join(lines) + "\n"
 

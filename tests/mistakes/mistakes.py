@@ -110,8 +110,8 @@ MISTAKES = [
     # Access to the host.
     Mistake(
         "no `become`",
-        "the run needs root, but is deploy on this host; set `become: true` for it (in the inventory ansible_become: "
-        "true), or call ansible-playbook with -b",
+        "the run needs root, but runs as deploy on this host; set `become: true` for it (in the inventory "
+        "ansible_become: true), or run ansible-playbook with -b",
         variables={"ansible_user": "deploy"},
         before="useradd --create-home deploy",
         after="userdel --remove deploy",
@@ -119,7 +119,7 @@ MISTAKES = [
     ),
     Mistake(
         "`become` without a password for sudo",
-        "becoming root needs a password: call ansible-playbook with -K (--ask-become-pass), or set "
+        "becoming root needs a password: run ansible-playbook with -K (--ask-become-pass), or set "
         "ansible_become_password",
         variables={"ansible_user": "deploy", "ansible_become": True, "ansible_become_exe": "/usr/local/bin/sudo"},
         # Not every image has sudo. This script does what sudo does if it cannot ask for a password.
@@ -245,7 +245,7 @@ MISTAKES = [
     Mistake(
         "a misspelt directive of nginx",
         "site 'unix': nginx failed: `nginx -t` refuses the new files: [emerg] unknown directive \"client_max_size\" in "
-        "/etc/nginx/SITES/unix.conf:LINE; what nginx has of the site stays as it was",
+        "/etc/nginx/SITES/unix.conf:LINE; nginx keeps its previous configuration of the site",
         keys={"nginx": {"options": {"client_max_size": "1m"}}},
         playbook=WHOLE,
         differs=True,

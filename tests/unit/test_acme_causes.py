@@ -338,7 +338,7 @@ BEFORE = {
     ),
     "no directory": (
         unexpected("acme.errors.ClientError: <Response [404]>"),
-        "the URL of tls.acme.directory is no ACME directory: it answers with 404",
+        "the URL of tls.acme.directory is not an ACME directory: it answers with 404",
     ),
     "external accounts": (
         f"Server requires external account binding. Please use --eab-kid and --eab-hmac-key.\n{ASK}\n",

@@ -434,7 +434,7 @@ def test_a_missing_program_is_refused_before_anything_changes(tmp_path, systemd,
     if words.startswith("celeri"):
         rest = f", which is neither in {program['home']}/bin nor on the PATH; add its package to packages"
     else:
-        rest = f"; {os.path.join(program['src'], words)} is no program; correct the path or its mode"
+        rest = f"; {os.path.join(program['src'], words)} is not a program; correct the path or its mode"
     assert str(caught.value) == told + rest
     assert systemd.asked == []
 

@@ -73,8 +73,8 @@ def test_an_unreachable_host_stays_unreachable():
 def test_a_module_that_does_not_run_as_root_says_what_to_set(monkeypatch):
     monkeypatch.setattr(identity.os, "geteuid", lambda: 4711)
     assert identity.why_not_root() == (
-        "the run needs root, but is 4711 on this host; set `become: true` for it (in the inventory ansible_become: "
-        "true), or call ansible-playbook with -b"
+        "the run needs root, but runs as 4711 on this host; set `become: true` for it (in the inventory "
+        "ansible_become: true), or run ansible-playbook with -b"
     )
     monkeypatch.setattr(identity.os, "geteuid", lambda: 0)
     assert identity.why_not_root() == ""

@@ -123,7 +123,7 @@ def test_the_project_is_refused_if_the_host_has_no_fitting_python(build):
         pythons.provide(context, root)
     assert str(caught.value) == (
         "site 'shop': python failed: the project (requires-python) needs Python >=3.14; the site's is 3.11, and this "
-        "host has 3.11, 3.9; set python: {managed: fallback}, and uv brings one that fits"
+        "host has 3.11, 3.9; set python: {managed: fallback}, and uv installs one that fits"
     )
     assert used == []
 
@@ -200,7 +200,7 @@ def test_requirements_for_another_python_are_reported_in_the_first_line(build, m
     first, *rest = str(caught.value).splitlines()
     assert first == (
         "site 'shop': python failed: django>=6.0 needs Python >=3.12; the site's is 3.11, and this host has 3.11, "
-        "3.9; set python: {managed: fallback}, and uv brings one that fits"
+        "3.9; set python: {managed: fallback}, and uv installs one that fits"
     )
     assert any("we can conclude" in line for line in rest)
 

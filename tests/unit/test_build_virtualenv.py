@@ -118,19 +118,24 @@ def test_django_is_not_added_if_it_is_required_elsewhere(tmp_path, texts, keys):
         (
             {},
             {},
-            'the source has no dependency file, and packages names no Django; add `packages: ["Django>=6.1,<6.2"]`',
+            "the source has no dependency file, and packages does not name Django; "
+            'add `packages: ["Django>=6.1,<6.2"]`',
         ),
         (
             {"requirements.txt": "django-extensions"},
             {},
-            "requirements.txt names no Django; add it there, or `packages: [",
+            "requirements.txt does not name Django; add it there, or `packages: [",
         ),
-        ({"requirements.txt": "wagtail"}, {"packages": ["six"]}, "requirements.txt names no Django"),
+        ({"requirements.txt": "wagtail"}, {"packages": ["six"]}, "requirements.txt does not name Django"),
         ({"requirements/dev.txt": "Django"}, {}, "; requirements can name requirements/dev.txt"),
         ({"pyproject.toml": "[tool.ruff]\n"}, {}, "the source has no dependency file"),
-        ({"requirements.txt": "Django"}, {"requirements": []}, "requirements is empty, and packages names no Django"),
+        (
+            {"requirements.txt": "Django"},
+            {"requirements": []},
+            "requirements is empty, and packages does not name Django",
+        ),
         ({}, {"requirements": ["missing.txt"]}, "missing.txt: the source has no such file"),
-        ({"poetry.lock": "name = \n"}, {}, "poetry.lock: is no TOML: "),
+        ({"poetry.lock": "name = \n"}, {}, "poetry.lock: is not valid TOML: "),
         (
             {"Pipfile.lock": "{\n,}"},
             {},
@@ -687,9 +692,9 @@ def test_requirements_without_fixed_contents_get_a_virtualenv_in_the_build(tmp_p
 @pytest.mark.parametrize(
     ("kind", "keys", "texts", "named"),
     [
-        ("uv", {}, {"setup.py": "setup()"}, "setup.py names no Django; add it there, or "),
-        ("pip", {}, {"requirements.txt": "-e ."}, "requirements.txt names no Django; add it there, or "),
-        ("uv", {"packages": ["six"]}, {}, "the source has no dependency file, and packages names no Django"),
+        ("uv", {}, {"setup.py": "setup()"}, "setup.py does not name Django; add it there, or "),
+        ("pip", {}, {"requirements.txt": "-e ."}, "requirements.txt does not name Django; add it there, or "),
+        ("uv", {"packages": ["six"]}, {}, "the source has no dependency file, and packages does not name Django"),
     ],
 )
 def test_a_virtualenv_without_django_is_refused(tmp_path, kind, keys, texts, named):

@@ -84,7 +84,7 @@ def test_terminal_has_one_aligned_line_for_each_hop(hosts):
     assert lines[0][0].endswith("a client gets 502  [follows from socket]")
     assert any(text.startswith("  first   socket: stale socket") for text in texts)
     assert "  fix     systemctl start it" in texts
-    assert any("ladder" in text and "Django alone" in text for text in texts)
+    assert any("step " in text and "Django alone" in text for text in texts)
 
 
 def with_advice():

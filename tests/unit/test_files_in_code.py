@@ -152,7 +152,7 @@ def test_an_existing_database_is_kept(host):
 
 def test_an_invalid_database_file_is_refused(host):
     (host / "build/src/manage.py").write_text("print()")
-    assert seed(host, database="manage.py")[1] == "error: seed.database: 'manage.py' is no SQLite database"
+    assert seed(host, database="manage.py")[1] == "error: seed.database: 'manage.py' is not an SQLite database"
     assert seed(host, database="no.db")[1] == "error: seed.database: the source has no file 'no.db'"
     assert seed(host, media="media")[1] == "error: seed.media: the source has no directory 'media'"
     assert os.listdir(host / "state") == ["media"]

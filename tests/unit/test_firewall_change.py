@@ -137,7 +137,7 @@ def test_an_administrators_zone_is_extended(host):
 
 def test_an_invalid_zone_file_is_unchanged(host):
     (host.root / "own/public.xml").write_text("broken")
-    with pytest.raises(firewall_change.FirewallError, match="is no zone of firewalld"):
+    with pytest.raises(firewall_change.FirewallError, match="is not a zone of firewalld"):
         host.change(plan(open=[item("https")], start=True), active=False)
     assert (host.root / "own/public.xml").read_text() == "broken"
     assert host.record() == {}

@@ -234,7 +234,7 @@ def test_a_failed_page_is_requested_again(nginx):
         (Answer(401, "", 0.1), {"status": [200]}, ""),
         (Answer(403, "", 0.1), {"status": [200]}, ""),
         (
-            ProtocolError("x", "the connection was closed without an answer: this is no uwsgi socket"),
+            ProtocolError("x", "the connection was closed without an answer: this is not a uwsgi socket"),
             {},
             "/ as shop.example did not answer: the connection was closed without an answer; expected a status below "
             "500",

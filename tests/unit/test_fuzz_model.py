@@ -160,7 +160,7 @@ def test_required_keys_with_unusable_values_are_not_reported_as_missing():
         ({"build": ["x" * 5_000]}, "xxx..."),
         (
             {"env": {"A": "x\ufffe"}},
-            "text without U+FFFE as the value of A; it is no character, and systemd refuses such",
+            "text without U+FFFE as the value of A; it is not a character, and systemd refuses such",
         ),
         ({"uwsgi": {"unit": {"X": "x\ufdd0"}}}, "text without U+FDD0 for X"),
         ({"workers": {"w": {"run": ["a", "\U0001ffff"]}}}, "text without U+1FFFF in its words"),

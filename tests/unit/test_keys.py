@@ -312,8 +312,8 @@ TLS = [
             f"expected a private key as PEM text without a passphrase, or an absolute path on the host; {fix}",
         )
         for given, fix in [
-            (PRIVATE.replace("\n", " "), "its line ends are lost; write it as a block, with | and not >"),
-            (PRIVATE.replace("\n", "\\n"), "its line ends are lost"),
+            (PRIVATE.replace("\n", " "), "its line breaks are missing; write it as a block, with | and not >"),
+            (PRIVATE.replace("\n", "\\n"), "its line breaks are missing"),
             (
                 PRIVATE.partition("-----END")[0],
                 ("its end is missing: -----END PRIVATE KEY-----; copy the complete file again"),
@@ -322,7 +322,7 @@ TLS = [
             (PRIVATE.replace("PRIVATE", "OPENSSH PRIVATE"), "it is a key of OpenSSH; write it as PEM: ssh-keygen"),
             (
                 PRIVATE.replace("PRIVATE", "PUBLIC"),
-                ("it contains a block PUBLIC KEY, which is no private key; it must begin with"),
+                ("it contains a block PUBLIC KEY, which is not a private key; it must begin with"),
             ),
         ]
     ),
@@ -624,7 +624,7 @@ BAD = {
         ({"options": {"processes": 4}}, "expected no processes here; set uwsgi.processes"),
         (
             {"options": {"die_on_term": True}},
-            "expected no die-on-term here; set nothing: it drops the requests in flight",
+            "expected no die-on-term here; set nothing: it would drop running requests",
         ),
         ({"options": {"a": "b\nc"}}, "expected one line without '$(' and '@(' for a; uWSGI would expand it"),
         ({"options": {"a": "$(HOME)"}}, "expected one line without '$('"),

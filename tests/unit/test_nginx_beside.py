@@ -160,7 +160,7 @@ def test_managed_files_are_not_put_where_a_server_block_includes_them():
 
 def test_nothing_is_added_if_every_directory_has_another_purpose():
     [fault] = faults(host(conf(main=WITHIN), idle_files=["/etc/nginx/sites-enabled/older"]))
-    assert "what is there or comes there is for something else: /etc/nginx/sites-enabled/older" in fault
+    assert "these directories are used for something else: /etc/nginx/sites-enabled/older" in fault
 
 
 def test_an_unreadable_nginx_conf_is_named_with_the_reason():
@@ -400,7 +400,11 @@ def test_the_packages_site_stays_disabled_if_another_default_server_exists_now(o
 @pytest.mark.parametrize(
     ("names", "listen", "said"),
     [
-        ("shop.example", "80", "shop.example on *:80 is served by /etc/nginx/conf.d/other.conf:1, which is not ours"),
+        (
+            "shop.example",
+            "80",
+            "shop.example on *:80 is served by /etc/nginx/conf.d/other.conf:1, which pyweb.stack did not write",
+        ),
         ("x SHOP.example", "[::]:80", "shop.example on [::]:80 is served by"),
         (".example", "80", ""),
         (".shop.example", "80", "shop.example on *:80"),

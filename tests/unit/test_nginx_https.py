@@ -300,17 +300,17 @@ def test_tls_settings_of_existing_configuration_are_not_inherited():
         (
             {},
             "listen 443; server_name other;",
-            "nginx is to speak https on *:443, and http for /etc/nginx/",
+            "nginx would have to speak https on *:443, and http for /etc/nginx/",
         ),
         (
             {},
             "listen 80 ssl; server_name other;",
-            "nginx is to speak http on *:80, and https for /etc/nginx/",
+            "nginx would have to speak http on *:80, and https for /etc/nginx/",
         ),
         (
             {"trusted_proxies": ["10.0.0.1"], "proxy_protocol": True},
             "listen 443 ssl; server_name other;",
-            "nginx is to speak https behind the PROXY protocol on *:443, and https for /etc/nginx/conf.d/other",
+            "nginx would have to speak https behind the PROXY protocol on *:443, and https for /etc/nginx/conf.d/other",
         ),
         (
             {"trusted_proxies": ["10.0.0.1"], "proxy_protocol": True},
@@ -332,7 +332,7 @@ def test_conflicts_with_existing_servers_are_refused(keys, theirs, fault):
 def test_conflicting_protocols_of_two_sites_are_refused():
     other = {**SHOP, "name": "blog", "domains": ["blog.example"], "nginx": {"listen": ["localhost:8443"]}}
     [found] = faults(shop(listen_tls=["127.0.0.1:8443"]), other)
-    assert "site 'blog': nginx is to speak http on 127.0.0.1:8443, and https for site 'shop'" in found
+    assert "site 'blog': nginx would have to speak http on 127.0.0.1:8443, and https for site 'shop'" in found
 
 
 def test_a_process_on_the_port_of_https_is_reported_with_the_key():

@@ -164,7 +164,7 @@ def test_a_file_that_nginx_refuses_is_a_fault_of_its_site(world, tmp_path, there
         return
     assert result["msg"] == (
         "site 'shop': nginx failed: `nginx -t` refuses the new files: [emerg] unknown directive \"nonsense\" in "
-        f"{folder}/shop.conf:1; what nginx has of the site stays as it was"
+        f"{folder}/shop.conf:1; nginx keeps its previous configuration of the site"
     )
     assert (result["set_after"]["faulty"], result["set_after"]["others"]) == (["shop"], ["blog"])
     assert (folder / "blog.conf").read_text() == "good"

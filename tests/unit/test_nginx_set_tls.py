@@ -126,7 +126,7 @@ def test_a_pair_that_nginx_refuses_is_a_fault_of_its_site(host):
     assert result["failed"]
     assert result["msg"].startswith("site 'shop': nginx failed: `nginx -t` refuses the new files: [emerg] cannot load")
     assert "ee key too small" in result["msg"]
-    assert result["msg"].endswith("; what nginx has of the site stays as it was")
+    assert result["msg"].endswith("; nginx keeps its previous configuration of the site")
     assert (result["set_after"]["faulty"], result["set_after"]["others"]) == (["shop"], ["blog"])
     assert pairs.live(make_layout(host.folder)) == before
     assert result["set_after"]["certificates"]["blog"]["state"] == "created"

@@ -195,5 +195,5 @@ def test_replacing_a_directory_by_a_link_at_any_moment_gives_no_rights(place):
 
 
 def test_only_absolute_paths_are_allowed(place):
-    with pytest.raises(ValueError, match="is no absolute path"), nofollow.folder("state"):
+    with pytest.raises(ValueError, match="is not an absolute path"), nofollow.folder("state"):
         pass

@@ -26,12 +26,12 @@ def trap(request, tmp_path):
 
 
 def test_no_reader_waits_for_a_fifo_or_reads_a_device(trap):
-    with pytest.raises(OSError, match="is no regular file"):
+    with pytest.raises(OSError, match="is not a regular file"):
         regular.content(trap)
-    with pytest.raises(OSError, match="is no regular file"):
+    with pytest.raises(OSError, match="is not a regular file"):
         files.read(trap)
     assert files.read_or_empty(trap) == files.head(trap) == ask.tail(trap) == ""
-    with pytest.raises(texts.Unreadable, match="cannot be read: is no regular file"):
+    with pytest.raises(texts.Unreadable, match="cannot be read: is not a regular file"):
         texts.text_of(os.path.dirname(trap), "trap")
     assert options.read(["uwsgi", "--ini", trap], "/", {}).missing == [trap]
     with pytest.raises(dump.DumpError):

@@ -284,4 +284,4 @@ def test_the_result_of_the_module(host, steps, monkeypatch, capsys):
     steps.broken = ("nginx",)
     answer = call(monkeypatch, capsys)
     assert answer["failed"]
-    assert answer["msg"] == ("nginx: it broke\nfix this, then run uninstall.yml again; it goes on from here")
+    assert answer["msg"] == ("nginx: it broke\nfix this, then run pyweb.stack.uninstall again; it continues from here")

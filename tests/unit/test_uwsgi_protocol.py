@@ -208,7 +208,7 @@ def test_stats_are_read_to_the_end(serve):
     [
         (
             closing_server,
-            "the connection was closed without an answer: this is no uwsgi socket, or its buffer-size is small",
+            "the connection was closed without an answer: this is not a uwsgi socket, or its buffer-size is small",
         ),
         (lambda connection: connection.sendall(b"220 mail ESMTP\r\n"), "the answer is not HTTP"),
         (lambda connection: connection.sendall(b"HTTP/1.1 OK\r\n\r\n"), "the answer is not HTTP"),

@@ -94,7 +94,7 @@ def seed_database(path: str, target: str) -> bool:
         sys.exit(f"error: seed.database: the source has no file {name_of(path)!r}")
     with open(path, "rb") as stream:
         if stream.read(16) != b"SQLite format 3\0":
-            sys.exit(f"error: seed.database: {name_of(path)!r} is no SQLite database")
+            sys.exit(f"error: seed.database: {name_of(path)!r} is not an SQLite database")
     if os.path.lexists(target) and os.path.getsize(target):
         return False
     partial = f"{target}.new"

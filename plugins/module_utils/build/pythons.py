@@ -26,7 +26,7 @@ from .context import Context
 from .installer import Installer, uv_environment
 
 NO_WHEEL = "(no wheel for a newer one)"
-FALLBACK = "set python: {managed: fallback}, and uv brings one that fits"
+FALLBACK = "set python: {managed: fallback}, and uv installs one that fits"
 # Messages of uv and pip about a package that does not support this Python: its name, version and requirement.
 _NEEDS = r"(?P<needs>[<>=!~][\w.,<>=!~*]*)"
 REFUSED = (

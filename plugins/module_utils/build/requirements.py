@@ -96,7 +96,7 @@ def _gather(context: Context, code: str) -> Requirements:
 
 
 def no_django(context: Context, code: str, found: Requirements) -> StepError:
-    """Return the failure of a project that names no Django."""
+    """Return the failure of a project that does not name Django."""
     given = context.site["requirements"] is not None
     return context.error("requirements", dependencies.no_django(found.read, code, context.python_version(), given))
 

@@ -51,7 +51,7 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print the report on one site: a line for each hop, each cause in full, the rungs of the ladder."""
+    """Print the report on one site: a line for each hop, each cause in full, the steps of the ladder."""
     colours = plugin_status.COLOURS
     say("")
     title = f"{report['name']} ({', '.join(report['domains'])}): {report['status']}, {report['seconds']} s"
@@ -62,7 +62,7 @@ def show(report: dict[str, Any]) -> None:
         text = f"  {plugin_status.MARKS[hop['status']]} {hop['hop']:<12}{hop['status']:<10}"
         say(text + _cut(says, LINE_MAX - len(text) - len(tail)) + tail, colours[hop["status"]])
     for rung in report["ladder"]:
-        text = f"  {plugin_status.MARKS[rung['status']]} ladder      {rung['status']:<10}{rung['rung']}"
+        text = f"  {plugin_status.MARKS[rung['status']]} step        {rung['status']:<10}{rung['rung']}"
         says = f": {rung['cause']}" if rung["cause"] else ""
         say(text + _cut(says, LINE_MAX - len(text)), colours[rung["status"]])
     for fault in _told(report):

@@ -60,7 +60,7 @@ _KNOWN = (
     (
         re.compile(r"failed \(28: No space left"),
         "nginx has no free disk space",
-        "free space where FILE lies (df -h and df -i say which file system is full)",
+        "free space where FILE is (df -h and df -i say which file system is full)",
     ),
     (re.compile(r"worker_connections are not enough"), "nginx has no free connection", _CONNECTIONS),
 )

@@ -166,7 +166,7 @@ def mounts(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
 
 
 def read(path: str) -> str:
-    """Return a file's text, or '' if it does not exist. Raises OSError, also for what is no regular file."""
+    """Return a file's text, or '' if it does not exist. Raises OSError, also for what is not a regular file."""
     try:
         return _as_text(regular.content(path), "strict")
     except FileNotFoundError:

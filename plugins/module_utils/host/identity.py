@@ -60,6 +60,6 @@ def why_not_root() -> str:
     if os.geteuid() == 0:
         return ""
     return (
-        f"the run needs root, but is {user_name(os.geteuid())} on this host; set `become: true` for it (in the "
-        "inventory ansible_become: true), or call ansible-playbook with -b"
+        f"the run needs root, but runs as {user_name(os.geteuid())} on this host; set `become: true` for it (in the "
+        "inventory ansible_become: true), or run ansible-playbook with -b"
     )

@@ -167,7 +167,7 @@ def _give(parent: int, name: str, uid: int, gid: int) -> None:
 def _walk(path: str, make: int | None) -> int:
     """Return a descriptor of a directory. `ahead` contains the names still to open, the next one last."""
     if not os.path.isabs(path):
-        raise ValueError(f"{path} is no absolute path")
+        raise ValueError(f"{path} is not an absolute path")
     ahead = [name for name in reversed(path.split("/")) if name not in ("", ".")]
     here, at, links = os.open("/", FOLDER), "/", 0
     try:

@@ -193,7 +193,8 @@ def refuse_noncharacters(text: str, what: str) -> None:
     """Raise `Wrong` if systemd would not accept a text; `what` follows the message, which never contains the text."""
     found = re.search(f"[{NONCHARACTERS}]", text)
     if found:
-        raise Wrong(f"text without U+{ord(found[0]):04X} {what}", "it is no character, and systemd refuses such text")
+        fix = "it is not a character, and systemd refuses such text"
+        raise Wrong(f"text without U+{ord(found[0]):04X} {what}", fix)
 
 
 @accepts("a mode such as '0660'")

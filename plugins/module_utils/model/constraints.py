@@ -20,7 +20,7 @@ def specifier(constraint: str) -> str:
     for part in filter(None, re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[\^~=!<>])", constraint.strip())):
         match = _CLAUSE.fullmatch(part.strip())
         if not match:
-            raise ValueError(f"{constraint!r} is no constraint of versions")
+            raise ValueError(f"{constraint!r} is not a version constraint")
         clauses += _clauses(match[1] or "", match[2])
     return ",".join(clauses)
 

@@ -127,19 +127,19 @@ def newest_django(python: str) -> str:
 
 
 def no_django(files: list[str], root: str, python: str, given: bool = False) -> str:
-    """Return the fault of a project that names no Django, and the line to add.
+    """Return the fault of a project that does not name Django, and the line to add.
 
     `given` tells whether the site names its dependency files itself.
     """
     add = f'packages: ["{newest_django(python)}"]'
     if files:
         others_that_do = "".join(f", or `{line}`, which does" for name in files for line in _optional(root, name))
-        return f"{', '.join(files)} names no Django; add it there, or `{add}`{others_that_do}"
+        return f"{', '.join(files)} does not name Django; add it there, or `{add}`{others_that_do}"
     if given:
-        return f"requirements is empty, and packages names no Django; add `{add}`"
+        return f"requirements is empty, and packages does not name Django; add `{add}`"
     there = [name for name in others(root) if os.path.isfile(os.path.join(root, name))][:3]
     found = f"; requirements can name {', '.join(there)}" if there else ""
-    return f"the source has no dependency file, and packages names no Django; add `{add}`{found}"
+    return f"the source has no dependency file, and packages does not name Django; add `{add}`{found}"
 
 
 def _optional(root: str, name: str) -> list[str]:

@@ -81,12 +81,12 @@ UWSGI_KEYS: Keys = {
     "version": Key(
         pattern(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?", "a version such as '2.0.31'", "quote it"),
         "",
-        "The version of uWSGI. Default: the newest.",
+        "The version of uWSGI. Default: the one that the collection pins.",
     ),
     "tarball": Key(
         place(r"(https?://|/)\S+", "a URL, or an absolute path on the host"),
         "",
-        "With `install: tarball`: a tarball to use instead of the package index's.",
+        "With `install: tarball`: a tarball to use instead of the one from the package index.",
         credentials=True,
     ),
     "checksum": Key(CHECKSUM, "", "The checksum of `tarball`."),
@@ -308,7 +308,7 @@ SITE_KEYS: Keys = {
         "Whether other sites may have the same `user`. Each of these sites can then read and change the files of "
         "the others.",
     ),
-    "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from. Default: the example project."),
+    "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from. Default: the collection's example project."),
     "python": Key(
         python,
         "auto",

@@ -216,7 +216,7 @@ def _hashes(file: Mapping[str, Any]) -> list[str]:
 def _packages(data: Mapping[str, Any], key: str, name: str) -> list[dict[str, Any]]:
     packages = data.get(key, [])
     if not isinstance(packages, list) or not all(isinstance(package, dict) for package in packages):
-        raise Unreadable(name, f"{key} is no list of tables; create the file again")
+        raise Unreadable(name, f"{key} is not a list of tables; create the file again")
     return packages
 
 

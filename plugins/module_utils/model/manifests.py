@@ -166,5 +166,5 @@ def requirement_lines(root: str, name: str, above: tuple[str, ...] = ()) -> list
 
 def _texts(given: Any, name: str, key: str) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-        raise Unreadable(name, f"{key} is no list of requirements")
+        raise Unreadable(name, f"{key} is not a list of requirements")
     return list(given)

@@ -57,7 +57,7 @@ def text_of(root: str, name: str) -> str:
         text = regular.content(path, root=root).decode("utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise Unreadable(name, f"is no UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from None
+        raise Unreadable(name, f"is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from None
     except regular.Foreign as error:
         raise Unreadable(name, str(error.strerror)) from None
     except OSError as error:
@@ -74,7 +74,7 @@ def toml(root: str, name: str) -> dict[str, Any]:
     except RecursionError:
         raise Unreadable(name, NESTED) from None
     except ValueError as error:
-        raise Unreadable(name, f"is no TOML: {error}") from None
+        raise Unreadable(name, f"is not valid TOML: {error}") from None
 
 
 def json_text(root: str, name: str) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def _key_shape(value: str) -> str:
         return _shape(value, found[1] if found else _LABELS[0])
     if found[1] == "OPENSSH PRIVATE KEY":
         return "it is a key of OpenSSH; write it as PEM: ssh-keygen -p -m PEM -N '' -f key"
-    return f"it contains a block {found[1]}, which is no private key; it must begin with -----BEGIN {_LABELS[0]}-----"
+    begin = f"-----BEGIN {_LABELS[0]}-----"
+    return f"it contains a block {found[1]}, which is not a private key; it must begin with {begin}"
 
 
 def _shape(value: str, label: str) -> str:
@@ -73,7 +74,7 @@ def _shape(value: str, label: str) -> str:
     if f"-----END {label}-----" not in value:
         return f"its end is missing: -----END {label}-----; copy the complete file again"
     if not re.search(rf"^\s*-----BEGIN {label}-----\s*$", value, re.MULTILINE):
-        return "its line ends are lost; write it as a block, with | and not >, or look its file up"
+        return "its line breaks are missing; write it as a block, with | and not >, or look its file up"
     return "one of its lines is not base64; copy its file again"
 
 

@@ -33,11 +33,11 @@ OWNED = {
     "master": "nothing: it is always on",
     "strict": "nothing: it is always on",
     "need-app": "nothing: it is always on",
-    "stats": "nothing: draining reads it",
+    "stats": "nothing: a deploy reads it to find out when a release has finished its requests",
     "daemonize": "nothing: systemd supervises uWSGI",
     "daemonize2": "nothing: systemd supervises uWSGI",
     "pidfile": "nothing: systemd supervises uWSGI",
-    "die-on-term": "nothing: it drops the requests in flight",
+    "die-on-term": "nothing: it would drop running requests",
 }
 # Variables of a request that let a client of a uwsgi socket load another application, from any file or the output of a
 # command, or change the environment of the loaded one (uWSGI 2.0.31, core/protocol.c).

@@ -99,9 +99,9 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
             return Place(layout, f"{FOLDERS[layout]}/{HTTP_FILE}", f"include {PATTERNS[layout]};")
     what = " nor ".join(PATTERNS[layout] for layout in layouts)
     faults.append(
-        f"{MAIN}, which pyweb.stack did not write, includes neither {what} in its http block, and what is there or "
-        "comes there is "
-        f"for something else: {', '.join(idle or host.get('elsewhere', []))}; add an include, or move them away"
+        f"{MAIN}, which pyweb.stack did not write, includes neither {what} in its http block, and these directories "
+        f"are used for something else: {', '.join(idle or host.get('elsewhere', []))}; add an include there "
+        "yourself, or move these files"
     )
     return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
 

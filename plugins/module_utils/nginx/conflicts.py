@@ -30,8 +30,8 @@ def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
             name, other = first.setdefault(pair, (view["name"], spoken))
             if other != spoken:
                 faults.append(
-                    f"site '{view['name']}': nginx is to speak {spoken} on {_shown(*pair)}, and {other} for site "
-                    f"'{name}'; change one of the ports with nginx.listen or nginx.listen_tls"
+                    f"site '{view['name']}': nginx would have to speak {spoken} on {_shown(*pair)}, and {other} for "
+                    f"site '{name}'; change one of the ports with nginx.listen or nginx.listen_tls"
                 )
     return faults
 
@@ -60,8 +60,9 @@ def _protocols(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) ->
             theirs = f"{'https' if listen['ssl'] else 'http'}{behind}"
             if ours.get(pair, theirs) != theirs:
                 faults.append(
-                    f"site '{view['name']}': nginx is to speak {ours[pair]} on {_shown(*pair)}, and {theirs} for "
-                    f"{server['place']}, which is not ours; give the site another nginx.listen or nginx.listen_tls"
+                    f"site '{view['name']}': nginx would have to speak {ours[pair]} on {_shown(*pair)}, and {theirs} "
+                    f"for {server['place']}, which pyweb.stack did not write; give the site another nginx.listen or "
+                    "nginx.listen_tls"
                 )
     return faults
 
@@ -76,8 +77,9 @@ def _names(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> lis
         if common and same:
             where = ", ".join(sorted(_shown(*pair) for pair in common))
             faults.append(
-                f"site '{view['name']}': {', '.join(same)} on {where} is served by {server['place']}, which is not "
-                "ours; remove the name there, or give the site other domains or another nginx.listen"
+                f"site '{view['name']}': {', '.join(same)} on {where} is served by {server['place']}, which "
+                "pyweb.stack did not write; remove the name there, or give the site other domains or another "
+                "nginx.listen"
             )
     return faults
 

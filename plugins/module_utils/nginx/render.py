@@ -213,7 +213,7 @@ def _all_ours(main: dict[str, Any], host: Mapping[str, Any]) -> list[dict[str, A
     """Return the files of all sites if nginx.conf is ours, or the package's without other sites."""
     replaced = {"keep": True, "marked": MARK}
     if host.get("main") == "packaged":
-        replaced["note"] = f"{names.MAIN} was the package's and is ours now; before: {KEPT}{names.MAIN}"
+        replaced["note"] = f"{names.MAIN} was the package's; pyweb.stack writes it now; before: {KEPT}{names.MAIN}"
     return [
         {**_template("nginx.conf", "nginx.conf", {"nginx": main}), **replaced},
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
@@ -265,7 +265,7 @@ def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     if any(listen["default"] and listen["port"] == 80 for listen in listens):
         kept.discard(names.DEFAULT_LINK)  # it configures the same server, and nginx would refuse a second one
     back = [
-        {"path": path, "state": "kept", "note": f"{path} is again what it was before our first site"}
+        {"path": path, "state": "kept", "note": f"{path} was restored to its state before the first site"}
         for path in sorted(kept)
     ]
     for file in back:

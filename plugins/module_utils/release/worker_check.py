@@ -49,7 +49,7 @@ def _programs(release: Release) -> None:
             told = f"{shown(release.layout, unit)} runs {program}"
             wrong = f"{told}, which is neither in {home or 'a virtualenv'} nor on the PATH; add its package to packages"
             if "/" in program:
-                wrong = f"{told}; {os.path.join(folder, program)} is no program; correct the path or its mode"
+                wrong = f"{told}; {os.path.join(folder, program)} is not a program; correct the path or its mode"
             raise StepError(release.name, "workers", wrong)
 
 

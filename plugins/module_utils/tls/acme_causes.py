@@ -77,7 +77,7 @@ BEFORE = (
     ),
     (
         r"acme\.errors\.ClientError: <Response \[(?P<status>\d+)\]>|JSONDecodeError|DeserializationError",
-        "the URL of tls.acme.directory is no ACME directory: it answers{status}",
+        "the URL of tls.acme.directory is not an ACME directory: it answers{status}",
     ),
     (
         r"requires? external account binding|externalAccountRequired",

@@ -107,7 +107,8 @@ def _fetch_original(run: file_set.Run, script: str, report: Report, check_mode: 
     if status:
         why = ([line for line in (err or out).splitlines() if line.strip()] or ["no answer"])[-1]
         report.unknown.append(
-            f"{MAIN}: there is no copy, and its package cannot be downloaded ({why}); ours is kept, without a site"
+            f"{MAIN}: there is no copy, and its package cannot be downloaded ({why}); that of pyweb.stack is kept, "
+            "without a site"
         )
 
 

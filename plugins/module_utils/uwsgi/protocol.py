@@ -258,7 +258,8 @@ def _exchange(
 def _parse(address: str, raw: bytes, seconds: float) -> Answer:
     if not raw:
         raise ProtocolError(
-            address, "the connection was closed without an answer: this is no uwsgi socket, or its buffer-size is small"
+            address,
+            "the connection was closed without an answer: this is not a uwsgi socket, or its buffer-size is small",
         )
     head, _gap, body = raw.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
