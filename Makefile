@@ -62,7 +62,7 @@ compat: setup ## The tests of the code that is sent to hosts, with the oldest su
 	@$(TOOLS)/compat.sh
 
 .PHONY: gates
-gates: ## What is quick of what Galaxy asks: its importer, the documentation's lint, Python 3.9 to 3.14
+gates: ## Check the built archive: Galaxy's importer, the lint of its documentation, Python 3.9 to 3.14 compile it
 	@$(TOOLS)/test.py gates
 
 .PHONY: sanity
