@@ -22,7 +22,7 @@ class Text(str):
 
 def only_plain(value):
     if isinstance(value, dict):
-        return all(type(key) is str and only_plain(one) for key, one in value.items())
+        return all(only_plain(key) and only_plain(one) for key, one in value.items())
     if isinstance(value, list):
         return all(map(only_plain, value))
     return value is None or type(value) in (str, int, float, bool)
