@@ -113,7 +113,7 @@ def test_the_command_is_sent_only_to_a_host_that_lacks_it(monkeypatch):
     ("given", "wanted"),
     [({"every": "10m"}, {"every": 600, "metrics": ""}), (False, False), ({}, {"every": 300, "metrics": ""})],
 )
-def test_the_timer_is_passed_in_its_normalised_form(monkeypatch, given, wanted):
+def test_the_timer_is_passed_in_its_normalized_form(monkeypatch, given, wanted):
     arguments = {"sites": complete([SHOP]), "doctor_timer": given}
     one = action(uwsgi_release, monkeypatch, arguments, [{"changed": False}])
     one.run(task_vars={})

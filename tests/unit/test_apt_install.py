@@ -284,7 +284,7 @@ def test_packages_that_cannot_be_configured_are_an_error(call):
 
 
 @pytest.mark.parametrize(("check", "noted"), [(False, [(["git", "nginx"], [])]), (True, [])])
-def test_installed_packages_are_recorded_for_the_uninstallation(call, monkeypatch, check, noted):
+def test_installed_packages_are_recorded_for_the_uninstall(call, monkeypatch, check, noted):
     told = []
     monkeypatch.setattr(apt_install.memory, "note_packages", lambda *given: told.append(given))
     call("", there=["git", "nginx"], check=check, name=["git"])

@@ -1,4 +1,4 @@
-"""Workers and timers in the inventory: their normalised form, and times of timers compared with systemd itself."""
+"""Workers and timers in the inventory: their normalized form, and times of timers compared with systemd itself."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ unable to load app 0 (mountpoint='') (callable not found or import error)
         ("error: the project overwrites DJANGO_SETTINGS_MODULE\n"),
         "the project overwrites DJANGO_SETTINGS_MODULE",
     ),
-    "no recognisable reason": ("one\n\n  two  \n\n", "two"),
+    "no recognizable reason": ("one\n\n  two  \n\n", "two"),
     "nothing": (" \n\n", ""),
 }
 

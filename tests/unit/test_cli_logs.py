@@ -105,7 +105,7 @@ def test_invalid_entries_are_skipped(raw):
         ("Not Found: /errors", False),
     ],
 )
-def test_error_messages_of_programs_are_recognised(text, wrong):
+def test_error_messages_of_programs_are_recognized(text, wrong):
     assert log_lines.is_trouble(text) is wrong
 
 

@@ -107,7 +107,7 @@ def test_imports_are_found(text, found):
     assert command_archive.imported("doctor.examine", text) == found
 
 
-def test_the_head_is_recognised_by_command_file(sources, monkeypatch, tmp_path):
+def test_the_head_is_recognized_by_command_file(sources, monkeypatch, tmp_path):
     monkeypatch.setattr(command_file.layouts, "PYWEB_COMMAND", str(tmp_path / "pyweb"))
     content = command_archive.packed(sources)
     digest = command_archive.digest(sources)

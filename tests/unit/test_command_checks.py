@@ -1,4 +1,4 @@
-"""Commands and steps of a site: accepted values, their normalised form, and error messages."""
+"""Commands and steps of a site: accepted values, their normalized form, and error messages."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_invalid_commands_are_refused(given, said):
         ),
     ],
 )
-def test_steps_are_normalised(given, found):
+def test_steps_are_normalized(given, found):
     assert steps("migrate", once=True)(given) == found
 
 

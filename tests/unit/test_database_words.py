@@ -54,7 +54,7 @@ def test_meaning_of_other_errors(code, kind, words):
     assert meaning(kind, [words]) == code
 
 
-def test_a_message_is_recognised_in_any_line():
+def test_a_message_is_recognized_in_any_line():
     lines = [
         "Multiple connection attempts failed. All failures were:",
         "- host: 'a': FATAL:  sorry, too many clients already",

@@ -298,7 +298,7 @@ def test_only_the_last_start_in_a_log_counts():
         ("nginx", ["nginx", "-c", "/etc/uwsgi"], False),
     ],
 )
-def test_a_process_is_recognised_by_its_name_or_command(name, command, is_one):
+def test_a_process_is_recognized_by_its_name_or_command(name, command, is_one):
     assert look_uwsgi.is_uwsgi(Process(1, 1, name, command, Identity(0, 0), NOW)) is is_one
 
 

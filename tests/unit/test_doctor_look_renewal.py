@@ -152,7 +152,7 @@ def test_renewal_configuration_of_certbot_is_read(tmp_path, text, off):
         ("/srv/other.pem", NOW, ("", "", "")),
     ],
 )
-def test_a_certificate_of_acme_sh_is_recognised_by_its_path(tmp_path, path, due, wanted):
+def test_a_certificate_of_acme_sh_is_recognized_by_its_path(tmp_path, path, due, wanted):
     conf = tmp_path / "shop.de_ecc/shop.de.conf"
     conf.parent.mkdir()
     conf.write_text(f"Le_Domain='shop.de'\nLe_RealFullChainPath='/srv/shop.pem'\nLe_NextRenewTime='{int(due)}'\n")

@@ -1,4 +1,4 @@
-"""How the doctor follows redirects, finds out what makes them, and recognises a proxy in front of nginx."""
+"""How the doctor follows redirects, finds out what makes them, and recognizes a proxy in front of nginx."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def test_the_sender_that_nginx_adds_to_a_header_is_removed():
     assert seen(*[line(client="10.0.0.7")] * 5, layout=layout).addresses == []
 
 
-def test_the_proxy_protocol_is_recognised_in_invalid_requests():
+def test_the_proxy_protocol_is_recognized_in_invalid_requests():
     request = "PROXY TCP4 203.0.113.9 10.0.0.1 40000 80"
     found = seen(*[line(client="-", request=request)] * 5)
     assert (found.greeted, found.addresses) == (True, ["10.0.0.7"])

@@ -81,7 +81,7 @@ def test_a_program_that_is_no_server_is_reported_as_another_program():
     assert found.stranger.startswith("docker-proxy -x (pid 5")
 
 
-def test_a_server_whose_socket_supervisor_opened_is_recognised():
+def test_a_server_whose_socket_supervisor_opened_is_recognized():
     table = [
         process(5, "/usr/bin/python3 /usr/bin/supervisord -n"),
         process(6, "/venv/bin/daphne --fd 0 x.asgi:application", "supervisor.service", 5),
@@ -106,7 +106,7 @@ def test_a_vassal_that_is_a_broken_link_is_reported(tmp_path):
     assert (site.server.vassal_link, site.server.vassal_target) == (f"{tmp_path}/shop.ini", "/nowhere/shop.ini")
 
 
-def test_an_address_of_another_host_is_recognised():
+def test_an_address_of_another_host_is_recognized():
     found, _master = found_on([], addresses=["10.0.0.5:8001"])
     assert found.elsewhere == "10.0.0.5:8001"
 

@@ -30,7 +30,7 @@ METRICS = "/var/lib/prometheus/node-exporter"
         ("no", None),
     ],
 )
-def test_normalised_form(given, wanted):
+def test_normalized_form(given, wanted):
     assert doctor_timer(given) == wanted
 
 
@@ -213,7 +213,7 @@ def test_a_foreign_unit_is_not_overwritten(host, name):
     assert (host / name).read_text() == "[Unit]\n"
 
 
-def test_the_units_are_recognised_as_managed(host):
+def test_the_units_are_recognized_as_managed(host):
     units.ensure(settings(host), Systemd(), dry=False)
     assert host_memory.is_marked(str(host / "pyweb-doctor.service"))
     assert host_memory.is_marked(str(host / "pyweb-doctor.timer"))
@@ -239,7 +239,7 @@ def test_systemd_accepts_the_units(host):
         assert "pyweb-doctor" not in done.stderr
 
 
-def test_an_uninstallation_begins_with_the_timer(monkeypatch):
+def test_an_uninstall_begins_with_the_timer(monkeypatch):
     order = []
     monkeypatch.setattr(uninstall.doctor_timer, "remove", lambda _run, _dry: order.append("timer") or ["/timer"])
     monkeypatch.setattr(uninstall.nginx, "give_back", lambda *_given: order.append("nginx"))

@@ -1,4 +1,4 @@
-"""The keys of a site: valid values and their normalised form, invalid values and their error messages."""
+"""The keys of a site: valid values and their normalized form, invalid values and their error messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
 from ansible_collections.pyweb.stack.plugins.module_utils.model.nginx_checks import RECOMMENDED
 from models import SECRET, completed, fault, faults
 
-# --- valid values, key by key: (given, normalised) ---
+# --- valid values, key by key: (given, normalized) ---
 
 GOOD = {
     "name": [("a", "a"), ("a-1", "a-1"), ("a" * 31, "a" * 31)],

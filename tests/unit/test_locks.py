@@ -528,7 +528,7 @@ def test_the_newest_django_for_a_python():
     assert newest_django("") == "Django>=6.1,<6.2"
 
 
-def test_another_uwsgi_is_recognised():
+def test_another_uwsgi_is_recognized():
     assert competing(["uWSGI==2", "uwsgitop"], "pyuwsgi") == ["uwsgi"]
     assert competing(["uwsgi", "pyuwsgi"], "uwsgi") == ["pyuwsgi"]
     assert competing(["pyuwsgi"], "pyuwsgi") == []

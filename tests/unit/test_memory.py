@@ -136,7 +136,7 @@ def test_a_foreign_file_with_a_managed_name_is_not_a_sign_of_an_earlier_run(host
     assert host.remember("git")["packages"] == ["git"]
 
 
-def test_a_link_is_never_recognised_as_managed(host):
+def test_a_link_is_never_recognized_as_managed(host):
     host.put("/elsewhere", "# Written by pyweb.stack.\n")
     os.symlink(host.root / "elsewhere", host.root / "link")
     assert memory.is_marked(f"{host.root}/elsewhere")
@@ -182,7 +182,7 @@ def test_nothing_is_recorded_if_no_run_began(host):
     assert memory.brought() == []
 
 
-def test_packages_that_an_uninstallation_left_are_recorded_again_by_the_next_first_run(host):
+def test_packages_that_an_uninstall_left_are_recorded_again_by_the_next_first_run(host):
     host.put("/etc/sysusers.d/other.conf")
     host.remember("git")
     memory.note_packages(["git", "nginx"])

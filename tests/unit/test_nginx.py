@@ -222,7 +222,7 @@ def test_every_template_has_a_golden_file():
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_file_has_the_mark_by_which_it_is_recognised_and_removed(name):
+def test_every_file_has_the_mark_by_which_it_is_recognized_and_removed(name):
     for path, text in rendered(*SCENARIOS[name]).items():
         assert nginx.MARK in text or re.fullmatch(r"link to \.\./sites-available/[a-z-]+\.conf\n", text), path
 

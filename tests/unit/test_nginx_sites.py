@@ -190,7 +190,7 @@ def test_variables_of_the_files_of_a_layout(layout, templates):
             "of": "shop",
         }
     else:
-        # Only a managed link is removed: it is recognised by its target.
+        # Only a managed link is removed: it is recognized by its target.
         assert (link["state"], link["marked"]) == ("absent", "../sites-available/shop.conf")
     gone = [one for one in mine.values() if one.get("state") == "absent" and one is not link]
     assert {one["marked"] for one in gone} == {"pyweb.stack.nginx"}

@@ -93,7 +93,7 @@ def test_a_file_belongs_to_the_package_until_it_is_edited(etc, program, kind):
     assert etc.look(program)["main"] == "foreign"
 
 
-def test_a_managed_file_is_recognised_by_its_mark_without_a_command(etc):
+def test_a_managed_file_is_recognized_by_its_mark_without_a_command(etc):
     etc.put("nginx.conf", "#\n# Ansible managed\n#\n# pyweb.stack.nginx: the whole of nginx.conf.\n" + MAIN)
     found = etc.look("")
     assert (found["main"], found["user"], found["group"]) == ("ours", "web", "web")
@@ -101,7 +101,7 @@ def test_a_managed_file_is_recognised_by_its_mark_without_a_command(etc):
     assert etc.look("")["main"] == "foreign"
 
 
-def test_the_packages_default_site_is_recognised_by_its_link_and_its_content(etc):
+def test_the_packages_default_site_is_recognized_by_its_link_and_its_content(etc):
     etc.put("nginx.conf", MAIN)
     etc.put("sites-available/default", "server { listen 80 default_server; }", True)
     etc.put("conf.d/default.conf", "server { listen 80; }", True)

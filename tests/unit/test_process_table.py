@@ -67,7 +67,7 @@ def test_the_unit_is_the_last_part_that_names_a_service(table, cgroup, unit):
     assert table.all()[1].unit == unit
 
 
-def test_processes_are_recognised_and_described(table):
+def test_processes_are_recognized_and_described(table):
     table.add(10, name="a) b (c", command="/v/bin/python3\0-m\0x y\0", ticks=os.sysconf("SC_CLK_TCK") * 3, groups="5 6")
     table.add(11, name="kthreadd", command="")
     table.add(12, command="x" * 100 + "\0")

@@ -165,7 +165,7 @@ def test_a_site_with_tls_is_warmed_up_over_https(served):
         assert "https" in uwsgi.noted()[1] + uwsgi.noted().get(2, [])
 
 
-def test_a_release_from_before_tls_recognises_https_from_nginx(served):
+def test_a_release_from_before_tls_recognizes_https_from_nginx(served):
     """Its settings have no header, but uWSGI passes HTTPS: Django accepts the Origin of a form as its own host."""
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     with served(site, project=TELLS_ITS_SCHEME) as uwsgi:

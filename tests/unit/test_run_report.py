@@ -681,7 +681,7 @@ def test_failures_that_stopped_nothing_are_printed(failed):
     assert found["hosts"][0]["notes"] == [note]
 
 
-def test_commands_are_summarised_as_one_change():
+def test_commands_are_summarized_as_one_change():
     result = {**RELEASED, "made": [*RELEASED["made"], "shop: command: npm ci", "shop: command: manage a/b"]}
     [line] = [text for text in lines(document({"web_checked": CHECKED, "uwsgi_releases": result})) if "shop" in text]
     assert "release, command" in line

@@ -349,7 +349,7 @@ def test_a_summary_does_not_hide_a_bad_status(runner):
     assert step.outcome == "failed"
 
 
-def test_the_suites_are_recognised_as_runs_of_pytest(runner):
+def test_the_suites_are_recognized_as_runs_of_pytest(runner):
     steps = {step.name: step for step in runner.all_steps({})}
     for name in ("unit", "faults debian12", "doctor centos9", "load times debian12", "load answers centos9"):
         assert runner.verdict(steps[name], 0, "nothing of a summary")

@@ -33,11 +33,11 @@ VENV = "/srv/venv/bin"
         ("", ""),
     ],
 )
-def test_a_server_is_recognised_by_its_command(command, kind):
+def test_a_server_is_recognized_by_its_command(command, kind):
     assert kind_of(command.split()) == kind
 
 
-def test_a_process_is_recognised_by_its_title():
+def test_a_process_is_recognized_by_its_title():
     assert kind_of(["uWSGI master"]) == "uwsgi"
     assert kind_of(["gunicorn: master [shop.wsgi]"]) == "gunicorn"
     assert kind_of([], "uwsgi") == "uwsgi"

@@ -33,11 +33,11 @@ def dns(**given):
         ),
     ],
 )
-def test_normalised_form_of_tls(tls, read):
+def test_normalized_form_of_tls(tls, read):
     assert completed(tls=tls)["tls"] == read
 
 
-def test_normalised_form_of_acme():
+def test_normalized_form_of_acme():
     challenge = {"kind": "http"}
     nothing = {"email": "", "directory": "", "ca": "", "challenge": challenge, "profile": "", "key_type": "ecdsa"}
     for given in ({}, None, {"challenge": "http"}, {"challenge": None}):

@@ -63,6 +63,6 @@ def test_pair_is_renewed_before_it_expires_and_for_other_names(domains, days, st
     assert selfsigned.stays(facts, domains) is stays
 
 
-def test_pair_of_a_ca_is_not_recognised_as_self_signed():
+def test_pair_of_a_ca_is_not_recognized_as_self_signed():
     ca = make((), subject="Our CA", ca=True)
     assert not selfsigned.stays(openssl.leaf(SHELL, make(issuer=ca).certificate), ["shop.example.com"])

@@ -1,4 +1,4 @@
-"""The steps of an uninstallation: their order, which ones a fault stops, and what is recorded at the end."""
+"""The steps of an uninstall: their order, which ones a fault stops, and what is recorded at the end."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_the_record_is_kept_if_packages_cannot_be_removed(host, steps):
     assert memory.before() == BEFORE
 
 
-def test_kept_data_is_recorded_for_a_later_uninstallation(host, steps):
+def test_kept_data_is_recorded_for_a_later_uninstall(host, steps):
     note({**BEFORE, "folders": ["/etc/nginx"]})
     noted_version.converge("0.2.0", True, False)
     report = uninstall(host)

@@ -138,7 +138,7 @@ def test_an_ini_file_that_includes_itself_ends(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["xml", "yaml", "json"])
-def test_other_formats_are_recognised_by_their_extension(kind):
+def test_other_formats_are_recognized_by_their_extension(kind):
     assert given(f"uwsgi /nowhere/conf.{kind}").missing == [f"/nowhere/conf.{kind}"]
 
 

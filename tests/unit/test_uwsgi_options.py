@@ -190,7 +190,7 @@ def test_placeholders_find_other_names_of_an_option(tmp_path):
         ("/run/a.sock,/run/b.sock", "unix:/run/a.sock"),
     ],
 )
-def test_addresses_are_normalised(value, address):
+def test_addresses_are_normalized(value, address):
     assert uwsgi_options.address(value, "/srv") == address
 
 

@@ -249,7 +249,7 @@ def test_a_slow_server_is_given_up_in_time(serve):
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_answers_of_guards_to_a_ping_are_recognised(serve, version):
+def test_answers_of_guards_to_a_ping_are_recognized(serve, version):
     def talk(connection):
         read_packet(connection)
         connection.sendall(b"HTTP/" + version + b" 400 No Request\r\nConnection: close\r\n\r\n")
@@ -277,7 +277,7 @@ def test_an_invalid_pong(serve, answer):
         (lambda connection: connection.sendall(b"220 mail ESMTP\r\n"), "unknown"),
     ],
 )
-def test_kind_recognises_the_protocol(serve, talk, kind):
+def test_kind_recognizes_the_protocol(serve, talk, kind):
     assert protocol.kind(serve(talk), 0.1) == kind
 
 

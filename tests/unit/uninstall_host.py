@@ -1,4 +1,4 @@
-"""A fake host for the tests of the uninstallation: a root directory, and commands that are recorded and answered."""
+"""A fake host for the tests of the uninstall: a root directory, and commands that are recorded and answered."""
 
 from __future__ import annotations
 
