@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,21 @@ def test_dark_and_light_follow_the_reader(browser: Browser, address: str) -> Non
     assert browser.evaluate(f"{PICTURE}.getBoundingClientRect().width") > 300
 
 
-@pytest.mark.parametrize("page", ["", "site.html", "doctor-codes.html", "reference/nginx_role.html", "deploys.html"])
+def test_a_phone_does_not_break_the_words_of_a_title(browser: Browser, address: str, site: Path) -> None:
+    """A name of code may break; it has dots or underscores."""
+    browser.window(*PHONE)
+    title = "(h => (h.style.overflowWrap = 'normal', [h.innerText, h.scrollWidth <= h.clientWidth]))"
+    broken = []
+    for path in sorted(path for path in site.glob("*.html") if path.name not in NO_PAGES):
+        browser.visit(address + path.name)
+        text, fits = browser.evaluate(f"{title}(document.querySelector('article h1'))")
+        broken += [] if fits or re.search(r"\w[._]\w", text) else [f"{path.name}: {text}"]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "page", ["", "site.html", "symptoms.html", "doctor-codes.html", "reference/nginx_role.html", "deploys.html"]
+)
 def test_a_phone_shows_the_whole_width(browser: Browser, address: str, page: str) -> None:
     browser.window(*PHONE)
     browser.visit(address + page)
