@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,21 @@ def test_the_color_scheme_follows_the_readers_preference(browser: Browser, addre
     assert browser.evaluate(f"{PICTURE}.getBoundingClientRect().width") > 300
 
 
-@pytest.mark.parametrize("page", ["", "site.html", "doctor-codes.html", "reference/nginx_role.html", "deploys.html"])
+def test_words_in_titles_are_not_broken_on_a_phone(browser: Browser, address: str, site: Path) -> None:
+    """Names from code may break at their dots and underscores."""
+    browser.window(*PHONE)
+    title = "(h => (h.style.overflowWrap = 'normal', [h.innerText, h.scrollWidth <= h.clientWidth]))"
+    broken = []
+    for path in sorted(path for path in site.glob("*.html") if path.name not in NO_PAGES):
+        browser.visit(address + path.name)
+        text, fits = browser.evaluate(f"{title}(document.querySelector('article h1'))")
+        broken += [] if fits or re.search(r"\w[._]\w", text) else [f"{path.name}: {text}"]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "page", ["", "site.html", "symptoms.html", "doctor-codes.html", "reference/nginx_role.html", "deploys.html"]
+)
 def test_pages_fit_the_width_of_a_phone(browser: Browser, address: str, page: str) -> None:
     browser.window(*PHONE)
     browser.visit(address + page)

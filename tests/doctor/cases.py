@@ -31,6 +31,8 @@ class Case:
     site: str = "mysite"
     options: dict = field(default_factory=dict)
     extra: frozenset = frozenset()  # other faults that are true, too
+    page: str = ""  # the path on which visitors see it, if that is not `path` of the options, and not the start page
+    send: tuple = ()  # what they send, as options of curl
 
 
 # --- on the site that this collection made ----------------------------------------------------------------------------
@@ -194,6 +196,7 @@ MANAGED_CASES = [
         "ask 'http://127.0.0.1/slow?seconds=8'; healthy",
         "back $release/uwsgi.ini; restart; truncate -s 0 /var/log/nginx/mysite.error.log",
         status="degraded",
+        page="/slow?seconds=8",
     ),
     Case(
         "slow app, beyond uwsgi_read_timeout",
@@ -203,6 +206,7 @@ MANAGED_CASES = [
         "ask 'http://127.0.0.1/slow?seconds=2'; sleep 1.2",
         "back $conf; truncate -s 0 /var/log/nginx/mysite.error.log; reload",
         status="degraded",
+        page="/slow?seconds=2",
     ),
     Case(
         "slow app, at this moment",
@@ -219,6 +223,7 @@ MANAGED_CASES = [
         "keep $build/src/gallery/views.py\n"
         "printf 'def healthz(request):\\n    raise RuntimeError(1)\\n' >> $build/src/gallery/views.py; restart",
         "back $build/src/gallery/views.py; restart",
+        page="/healthz",
     ),
     Case(
         "body over client_max_body_size",
@@ -228,6 +233,7 @@ MANAGED_CASES = [
         "head -c 4096 /dev/zero | ask --data-binary @- http://127.0.0.1/",
         "back $conf; reload; truncate -s 0 /var/log/nginx/mysite.error.log",
         status="degraded",
+        send=("--data-binary", "x" * 4096),
     ),
     Case(
         "ALLOWED_HOSTS",
@@ -406,6 +412,7 @@ MANAGED_CASES = [
         "! timeout 10 systemctl start nginx 2>/dev/null",
         # Not until nobody listens: systemd may have nginx back on the port before anybody looks.
         "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\nnginx_anew",
+        page="/healthz",
     ),
     # What a run leaves that could not start nginx: it puts the files of before back.
     Case(
@@ -418,6 +425,7 @@ MANAGED_CASES = [
         "! timeout 10 systemctl start nginx 2>/dev/null",
         "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\n"
         "back $conf; nginx_anew",
+        page="/healthz",
     ),
     Case(
         "IPv6 listen without IPv6",
@@ -628,6 +636,7 @@ BY_HAND_CASES = [
         "ask --header \"Cookie: a=$(printf %5000s | tr ' ' x)\" http://127.0.0.1/",
         "back $ini; truncate -s 0 /var/log/nginx/error.log; restart",
         status="degraded",
+        send=("--header", f"Cookie: a={'x' * 5000}"),
     ),
     Case(
         "uWSGI stopped, and nothing but the ini to know it by",
@@ -729,6 +738,7 @@ BY_HAND_CASES = [
         "edit $conf 's/listen 80;/listen 80 proxy_protocol;/'; reload",
         "back $conf; reload",
         status="degraded",
+        send=("--haproxy-protocol",),
     ),
     Case(
         "socket in /tmp, nginx with a private one",

@@ -57,6 +57,13 @@ BY_HAND_CASES = [
         BACK,
     ),
     Case(
+        "try_files of files alone beside uwsgi_pass",
+        "location.try-files",
+        ["every page with 404", "try_files in /etc/nginx/conf.d/mysite.conf", "ends in =404"],
+        "edit $conf 's,uwsgi_pass django;,root /srv; try_files $uri =404; &,'; reload",
+        BACK,
+    ),
+    Case(
         "try_files that finds the directory",
         "location.try-files",
         ["nginx answers / itself, with 403", "`$uri/` of try_files", "remove `$uri/` from"],
@@ -199,6 +206,7 @@ BY_HAND_CASES = [
         server(f"large_client_header_buffers 4 1k; {PASS.strip()}"),
         BACK,
         status="degraded",
+        send=("--header", f"Cookie: a={'x' * 5000}"),
     ),
     Case(
         "temporary files that nginx cannot write",

@@ -45,6 +45,7 @@ BY_HAND_CASES = [
         VIEWS + "view boom '1 / 0'; restart; answers /; visits 5 /boom/",
         BACK,
         status="degraded",
+        page="/boom/",
     ),
     Case(
         "a page raises, and a deep look asks why",
@@ -53,6 +54,7 @@ BY_HAND_CASES = [
         VIEWS + "view boom '1 / 0'; restart; answers /; visits 1 '/boom/?name=secret'",
         BACK,
         status="degraded",
+        page="/boom/",
         options={"deep": True},
     ),
     Case(
@@ -62,6 +64,7 @@ BY_HAND_CASES = [
         VIEWS + LOGGED + "view boom 'raise ValueError(\"not this time\")'; restart; answers /; visits 2 /boom/",
         BACK_LOGGED,
         status="degraded",
+        page="/boom/",
     ),
     Case(
         "a table of no model is gone",
@@ -73,6 +76,7 @@ BY_HAND_CASES = [
         "restart; answers /; visits 1 /db/",
         BACK_LOGGED,
         status="degraded",
+        page="/db/",
     ),
     Case(
         "the first page raises, nothing logs it",
@@ -101,6 +105,7 @@ BY_HAND_CASES = [
         + "view crash 'import ctypes; ctypes.string_at(0)'; restart; answers /; visits 1 /crash/; sleep 1; answers /",
         BACK,
         status="degraded",
+        page="/crash/",
     ),
     Case(
         "uWSGI without its Python plugin",
@@ -184,6 +189,7 @@ BY_HAND_CASES = [
         "edit $conf 's|^    location / {|    location /more/ { return 404; }\\n&|'; reload; sleep 1; visits 2 /more/",
         "back $conf; " + BACK + "; reload",
         status="degraded",
+        page="/more/",
     ),
     Case(
         "nginx redirects internally in a loop",
@@ -193,6 +199,7 @@ BY_HAND_CASES = [
         "ask http://127.0.0.1/app/x",
         "back $conf; reload",
         status="degraded",
+        page="/app/x",
     ),
     Case(
         "an answer has more headers than nginx takes",
@@ -202,6 +209,7 @@ BY_HAND_CASES = [
         + 'view big \'return HttpResponse("x", headers={"X-Big": "y" * 9000})\'; restart; answers /; visits 2 /big/',
         BACK,
         status="degraded",
+        page="/big/",
     ),
     Case(
         "a page ends the worker that answers it",
@@ -212,6 +220,7 @@ BY_HAND_CASES = [
         "sleep 1.2; answers /",
         BACK,
         status="degraded",
+        page="/quit/",
     ),
     Case(
         "nobody waits for a page",

@@ -6,20 +6,23 @@ The fixes come from the rows of the unit tests, which contain every message of t
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CODES_PAGE, SYMPTOMS_PAGE = ROOT / "docs/doctor-codes.md", ROOT / "docs/symptoms.md"
-NOTE = (
-    "<!-- Written by tests/tools/docs.py from tests/doctor/codes.py and means.py: change these, then `make docs`. -->\n"
-)
+NOTE = """\
+<!-- Written by tests/tools/docs.py from codes.py, means.py and symptoms.py in tests/doctor: change these, then
+     `make docs`. -->
+"""
 
 for folder in ("tests/unit", "tests/hosts", "tests/tools"):
     sys.path.insert(0, str(ROOT / folder))
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.chain import HOPS, REGISTER  # noqa: E402 - where to look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.fixes import INVENTORY, fix_for  # noqa: E402 - likewise
-from means import MEANS, SYMPTOMS  # noqa: E402 - likewise
+from means import MEANS  # noqa: E402 - likewise
+from symptoms import SYMPTOMS  # noqa: E402 - likewise
 
 # Of a code that has many rows, so many fixes are shown.
 MOST = 3
@@ -43,9 +46,9 @@ was. [Symptoms and where to look](symptoms.md) leads from a symptom to these cod
 SYMPTOMS_INTRODUCTION = """\
 # Symptoms and where to look
 
-`ansible-playbook -i inventory pyweb.stack.doctor` requests the site as a visitor does and reports the cause. Use this
-page to search by hand: it lists the possible causes of what a browser shows, the outermost hop first. Each code links
-to its meaning and its fix.
+[The doctor](troubleshooting.md) requests the site as a visitor does and reports the cause. Use this page to search by
+hand: for each thing that a browser may show, it lists the possible causes, beginning with what is nearest to the
+visitor. Each code links to its fix. The paths and names in the last column are examples; the doctor shows yours.
 """
 
 
@@ -94,19 +97,22 @@ def section(code: str, known: dict[str, list]) -> list[str]:
 def symptoms_page() -> str:
     """Return the text of docs/symptoms.md."""
     known, lines = rows(), [NOTE + SYMPTOMS_INTRODUCTION]
-    for title, text, codes in SYMPTOMS:
-        lines += [f"## {title}\n", f"{text}\n", "| code | meaning |", "|---|---|"]
-        lines += [
-            f"| [{code}](doctor-codes.md#{code}) | {means(code, known).replace('|', chr(92) + '|')} |"
-            for code in codes
-            if code in REGISTER
-        ]
+    for symptom in SYMPTOMS:
+        lines += [f"## {symptom.title}\n", f"{symptom.text}\n", "| code | meaning | the doctor says, for example |"]
+        lines += ["|---|---|---|"]
+        for code in symptom.codes:
+            cells = [f"[{code}](doctor-codes.md#{code})", means(code, known), _plain(known[code][0].cause)]
+            lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"]
         lines += [""]
     return "\n".join(lines)
 
 
 def _plain(text: str) -> str:
-    """Return a text as Markdown shows it unchanged: underscores and stars are no emphasis, angles no markup."""
-    for mark in "*_<>":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+    """Return a text as Markdown shows it unchanged: underscores and stars are no emphasis, angles no markup.
+
+    Between backticks Markdown changes nothing, and would show a backslash.
+    """
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = re.sub(r"[*_<>]", r"\\\g<0>", parts[place])
+    return " ".join("`".join(parts).split())

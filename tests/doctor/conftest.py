@@ -20,6 +20,7 @@ from pathlib import Path
 
 import ansible
 import pytest
+import seen
 from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
 from host import BUNDLE, BUNDLE_THERE, ROOT, Host
 from lines import Line
@@ -109,6 +110,14 @@ class Box(Host):
             check=False,
         )
         return _first(done.stdout, done.stdout + done.stderr)
+
+    def seen(self, site, case):
+        """What a visitor of a site sees, from outside."""
+        path = case.page or case.options.get("path", "/")
+        sight = seen.seen(self.address, site["domains"][0], path, case.send)
+        # nginx may be reloaded within the same second: what it logged now is not of the next case.
+        self.sh("truncate --no-create --size=0 /var/log/nginx/*error.log")
+        return sight
 
     def put_doctor(self):
         """The module, what it imports, and Ansible's own half of a module."""

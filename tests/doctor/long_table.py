@@ -11,6 +11,7 @@ import functools
 
 import more
 import pytest
+import symptoms
 import table
 from conftest import MYSITE, PORTY, SECRET, SECURE, host_of, on_a_line
 from lines import Line
@@ -69,17 +70,20 @@ def found(hosts, request):
 
 
 def made(box, group, case):
-    """Break, ask, heal: (nginx's user, report, output). Where the heal fails the host is made anew."""
+    """Break, ask, heal: (nginx's user, report, output, what a visitor sees). Where the heal fails the host is made
+    anew."""
     try:
         box.sh(case.break_it, group.prelude)
-        report, output = box.asked(*told(group, case), **options_of(case))
+        [site] = told(group, case)
+        report, output = box.asked(site, **options_of(case))
+        sight = box.seen(site, case)
     finally:
         try:
             box.sh(f"{case.heal}\n{WAIT}", group.prelude)
         except BaseException:
             box.anew()
             raise
-    return box.www, report, output
+    return box.www, report, output, sight
 
 
 def told(group, case):
@@ -98,14 +102,15 @@ def named(row):
     return f"{name}: {case.title}"
 
 
-def judge(group, case, www, report, output):
+def judge(group, case, www, report, output, sight):
     """Keep how well a fault was named, or what was said of a healthy site; it has to be what is expected."""
     if case in group.healthy:
         came, wanted = more.outcome_of_healthy(case, report), more.HEALTHY
     else:
         came, wanted = more.outcome(case, report, www), more.RIGHT
-    table.long_row(group, case, report["first"], came)
+    table.long_row(group, case, report["first"], sight, came)
     assert came == group.not_yet.get(case.title, wanted), f"wanted {case.words}\n{lines_of(report)}"
+    assert case in group.healthy or not symptoms.unlisted(case.fault, sight)
     assert SECRET not in output
 
 

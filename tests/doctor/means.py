@@ -1,4 +1,4 @@
-"""The meaning of each code of the doctor, and the codes that a symptom may have as its cause. Used by codes.py."""
+"""The meaning of each code of the doctor. Used by codes.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEANS = {
     "client.outside-differs": "The controller gets a different answer than the host itself.",
     "name.no-server": "No `server` in nginx has the site's name, so the default server answers.",
     "name.other-server": "A `server` other than the site's own answers for its name.",
-    "name.elsewhere": "On this host, the name resolves to another host's address.",
+    "name.elsewhere": "On this host, the name does not resolve, or resolves to an address of another host.",
     "name.conflict": "Two `server` blocks have the same name on the same port; nginx ignores the second one.",
     "firewalld.silent": "firewall-cmd does not answer, so it is not known which ports are open.",
     "firewalld.stopped": "firewalld is enabled but does not run: nothing is filtered.",
@@ -138,7 +138,6 @@ MEANS = {
     "database.connections": "The database server has no connections left.",
     "database.unmade": "Models have tables or columns that no migration creates.",
     "database.tables": "Tables are missing, although the migrations are recorded as applied.",
-    "database.table-missing": "A table is missing, although the migrations are recorded as applied.",
     "database.unknown": "The database server has no database or no user of that name.",
     "database.unusable": "The settings of a database cannot be used.",
     "database.corrupt": "The SQLite file is damaged.",
@@ -169,194 +168,3 @@ MEANS = {
     "background.timer-failed": "The last run of a timer failed.",
     "background.sandbox": "The sandbox refuses what a worker or timer does.",
 }
-_START = [
-    "uwsgi.supervisor",
-    "uwsgi.vassal",
-    "uwsgi.not-enabled",
-    "uwsgi.stopped",
-    "uwsgi.crashing",
-    "uwsgi.unit",
-    "uwsgi.plugin",
-    "uwsgi.directory",
-]
-_LOAD = ["app.ini", "app.chdir", "app.virtualenv", "app.module", "app.import", "app.sandbox"]
-_FILES = ["not-readable", "no-location", "alias", "location-taken", "selinux", "status"]
-# (title, what it is and the first look by hand, codes from outside to inside)
-SYMPTOMS = [
-    (
-        "502 Bad Gateway",
-        "nginx runs, but the server behind it gave no usable answer. `tail /var/log/nginx/error.log` shows the reason "
-        "in brackets: `(2: No such file or directory)`, `(13: Permission denied)`, `(111: Connection refused)`, or "
-        "*upstream prematurely closed connection*. `no python application found` is in uWSGI's log.",
-        [
-            *("location.params", "location.upstream-name", "nginx.upstream-name", "location.upstream-down"),
-            *("socket.missing", "socket.stale", "socket.refused", "socket.denied", "socket.hidden", "socket.selinux"),
-            *("socket.protocol", "socket.queue-full", "socket.unreachable"),
-            *_START,
-            *("uwsgi.killed", "uwsgi.worker-crashed", "uwsgi.buffer-size"),
-            *_LOAD,
-            "host.disk-full",
-            "host.read-only",
-        ],
-    ),
-    (
-        "504 Gateway Time-out",
-        "nginx waited for `uwsgi_read_timeout` or `proxy_read_timeout` (60 s) and got no answer. Check whether every "
-        "page is affected, or only some pages at times.",
-        [
-            *("socket.protocol", "socket.silent", "socket.queue-full", "uwsgi.busy", "uwsgi.harakiri"),
-            *(
-                "django.slow",
-                "django.timeouts",
-                "client.gave-up",
-                "database.unreachable",
-                "database.locked",
-                "database.connections",
-            ),
-        ],
-    ),
-    (
-        "The browser waits, then says that it took too long",
-        "No answer arrives at all. On the host itself, `curl -sI -H 'Host: example.com' http://127.0.0.1/` shows "
-        "whether only visitors from outside wait. If so, the cause is a packet filter or the name's DNS record.",
-        [
-            *(
-                "name.elsewhere",
-                "firewalld.closed",
-                "firewalld.dropped",
-                "firewalld.limited",
-                "client.outside-silent",
-                "nginx.loopback-only",
-                "client.no-answer",
-                "client.no-connection",
-            ),
-            *("nginx.stopped", "nginx.not-listening", "nginx.port-taken", "client.other-program", "uwsgi.busy"),
-        ],
-    ),
-    (
-        "500 Internal Server Error",
-        "The application raised an exception, or could not be loaded. Its traceback is in the server's log, where "
-        "`LOGGING` keeps it; `-e doctor_deep=true` repeats the request inside Django to find one that was not logged.",
-        [
-            *("django.error", "django.pages", "client.pages", *_LOAD, "django.settings"),
-            *(
-                "django.urls",
-                "database.missing",
-                "database.migrations",
-                "database.tables",
-                "database.table-missing",
-                "database.not-writable",
-            ),
-            *("database.unreachable", "database.password", "database.locked", "static.manifest", "host.disk-full"),
-        ],
-    ),
-    (
-        "404 Not Found",
-        "nginx's own page shows `nginx` below a line, Django's page a plain heading. If nginx answers, the cause is a "
-        "location; if Django answers, it is `urls.py` or the path that nginx passes on.",
-        [
-            *("name.no-server", "name.other-server", "name.conflict", "location.try-files", "location.no-pass"),
-            *("location.front", "location.proxy-uri", "client.page-gone", "location.refused", "client.refused"),
-            *(f"static.{what}" for what in _FILES),
-            *(f"media.{what}" for what in _FILES),
-        ],
-    ),
-    (
-        "403 Forbidden",
-        "If nginx answers: a `deny`, a directory without an index, or a file that its user may not read. If Django "
-        "answers after a form was sent: the CSRF check.",
-        [
-            *(
-                "client.refused",
-                "location.denied",
-                "location.auth-file",
-                "location.refused",
-                "location.no-pass",
-                "static.not-readable",
-                "media.not-readable",
-                "static.selinux",
-            ),
-            *("media.selinux", "static.status", "django.csrf", "django.cookies", "nginx.scheme-untold"),
-        ],
-    ),
-    (
-        "400 Bad Request",
-        "Django does not know the name (`DisallowedHost`), or the request is too large for nginx's buffers.",
-        ["location.host", "location.header-buffers", "nginx.untrusted-proxy", "django.allowed-hosts"],
-    ),
-    (
-        "413 Request Entity Too Large",
-        "An upload is larger than nginx allows.",
-        ["location.body-size"],
-    ),
-    (
-        "Redirected too many times, or to a page that does not open",
-        "`curl -sIL --max-redirs 5 http://example.com/ | grep -i '^location'` shows each redirect.",
-        [
-            "nginx.redirect-loop",
-            "nginx.scheme-untold",
-            "nginx.untrusted-proxy",
-            "nginx.redirect-dead",
-            "client.dead-end",
-        ],
-    ),
-    (
-        "The page has no styles, the admin no CSS",
-        "The page loads, but its CSS and JS do not. Request one of them: `curl -sI http://example.com/static/...`.",
-        [
-            *("static.uncollected", *(f"static.{what}" for what in _FILES)),
-            *("static.stale", "static.manifest", "static.page-file", "django.debug"),
-        ],
-    ),
-    (
-        "Pictures and uploads do not show, or cannot be sent",
-        "Uploaded files are in `MEDIA_ROOT`, which nginx serves and the site writes to.",
-        [*(f"media.{what}" for what in _FILES), "media.not-writable", "location.body-size", "nginx.temp-path"],
-    ),
-    (
-        "Users do not stay logged in, every form returns 403",
-        "Browsers do not send the cookies back, or Django does not trust the origin of the request.",
-        ["django.cookies", "django.csrf", "nginx.scheme-untold", "django.sessions", "host.clock"],
-    ),
-    (
-        "The browser warns about the certificate",
-        "`openssl s_client -connect example.com:443 -servername example.com </dev/null` shows which one is served.",
-        [
-            *("nginx.certificate-expired", "nginx.certificate-not-yet-valid", "nginx.certificate-name"),
-            *("nginx.certificate-chain", "nginx.certificate-untrusted", "nginx.certificate-placeholder"),
-            *("nginx.certificate-not-reloaded", "nginx.renewal-off", "nginx.renewal-failing", "nginx.key"),
-        ],
-    ),
-    (
-        "Another site, or nginx's own page, appears",
-        "nginx chooses a server by address, then by name, then the default one.",
-        ["name.no-server", "name.other-server", "name.conflict", "name.elsewhere", "client.other-program"],
-    ),
-    (
-        "The old code is still there after a deploy",
-        "The running processes were started before the change.",
-        [
-            "uwsgi.left-over",
-            "uwsgi.twice",
-            "app.stale",
-            "nginx.not-reloaded",
-            "app.import",
-            "background.other-release",
-            "static.stale",
-        ],
-    ),
-    (
-        "It works now and breaks at the next restart",
-        "The running processes use an older configuration; a restart, a reboot or a renewal applies the new one.",
-        [
-            "nginx.config",
-            "nginx.key",
-            "nginx.not-reloaded",
-            "nginx.not-enabled",
-            "app.import",
-            "app.module",
-            "nginx.renewal-off",
-            "uwsgi.not-enabled",
-        ],
-    ),
-]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import cases
@@ -89,8 +90,9 @@ command. A possible improvement without a fault is **advice**: it is listed at t
 
 ## Examples
 
-Each of these faults was caused on a healthy site, one at a time, and then fixed. Each row shows what the doctor printed
-first.
+Each of these faults was caused on a healthy site, one at a time, and then fixed. Each row shows what a visitor from
+outside got, and what the doctor printed first. *200* is a page as usual: the fault affects only some requests, or will
+do so later.
 """
 LONG_INTRODUCTION = """
 ## More faults, on hosts of every style
@@ -114,12 +116,12 @@ was forbidden for the nginx service, which then fails with the same error as on 
 """
 
 
-def row(case, first, right):
-    ROWS[case.title] = {"said": _said(first), "right": right}
+def row(case, first, seen, right):
+    ROWS[case.title] = {"said": _said(first), "seen": seen, "right": right}
 
 
-def long_row(group, case, first, outcome):
-    LONG_ROWS[group.key(case)] = {"said": _said(first), "outcome": outcome}
+def long_row(group, case, first, seen, outcome):
+    LONG_ROWS[group.key(case)] = {"said": _said(first), "seen": seen, "outcome": outcome}
 
 
 def _said(first):
@@ -149,14 +151,24 @@ def _keep(file, platform, titles, told):
         stream.write(json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
+def sights() -> Iterator[tuple[str, str, str]]:
+    """Yield (title, code, what a visitor saw) of each fault, on the platform that the page shows."""
+    kept = {key: row for file in (VERDICTS, LONG) for key, row in json.loads(file.read_text("utf-8"))[SHOWN].items()}
+    named = [(case.title, case) for case in (*cases.MANAGED_CASES, *cases.BY_HAND_CASES)]
+    for title, case in (*named, *((group.key(case), case) for group in more.groups() for case in group.cases)):
+        # A new case has no row until the tests have run on a host.
+        if title in kept:
+            yield title, case.fault, kept[title]["seen"]
+
+
 def page():
     """Return the text of docs/doctor.md."""
     kept = json.loads(VERDICTS.read_text(encoding="utf-8"))
-    lines = [INTRODUCTION, "| fault | what the doctor printed | correct |", "|---|---|---|"]
+    lines = [INTRODUCTION, "| fault | a visitor gets | what the doctor printed | correct |", "|---|---|---|---|"]
     for case in (*cases.MANAGED_CASES, *cases.BY_HAND_CASES):
         told = kept[SHOWN].get(case.title)
         if told:
-            lines.append(f"| {case.title} | {told['said']} | {'yes' if told['right'] else '**no**'} |")
+            lines.append(f"| {case.title} | {told['seen']} | {told['said']} | {'yes' if told['right'] else '**no**'} |")
     counts = [f"{sum(told['right'] for told in rows.values())} of {len(rows)} on {name}" for name, rows in kept.items()]
     lines.append(f"\nReported correctly: {', '.join(counts)}.")
     text = "\n".join([*lines, *long_table()]) + "\n"
@@ -183,8 +195,11 @@ def long_table():
     for group in more.groups():
         told = [(case, kept[SHOWN].get(group.key(case))) for case in (*group.cases, *group.healthy)]
         if any(row for _case, row in told):
-            lines += [f"\n### A host {group.about}\n", "| fault | what the doctor printed first | |", "|---|---|---|"]
-            lines += [f"| {case.title} | {row['said']} | {row['outcome']} |" for case, row in told if row]
+            lines += [f"\n### A host {group.about}\n", "| fault | a visitor gets | what the doctor printed first | |"]
+            lines += ["|---|---|---|---|"]
+            lines += [
+                f"| {case.title} | {row['seen']} | {row['said']} | {row['outcome']} |" for case, row in told if row
+            ]
     return lines
 
 

@@ -7,6 +7,7 @@ import time
 
 import cases
 import pytest
+import symptoms
 import table
 from cases import BY_HAND_CASES, MANAGED_CASES, PAIRED
 from conftest import MYSITE, PORTY, SECRET, SECURE, TUTORIAL, on_a_line
@@ -44,17 +45,18 @@ def lines_of(report):
 
 
 def examine(box, case):
+    """Ask the doctor, then the site itself: (report, output, what a visitor sees)."""
     given = {"mysite": MYSITE, "porty": PORTY, "secure": SECURE}[case.site] if "managed" in box.name else TUTORIAL
     options = dict(case.options)
     if "path" in options:
         given = {**given, "health": {"path": options.pop("path")}}
     if "controller_time" in options:
         options["controller_time"] += time.time()
-    return box.asked(given, **options)
+    return *box.asked(given, **options), box.seen(given, case)
 
 
 def made(box, case, prelude):
-    """Break, ask, heal: (report, output)."""
+    """Break, ask, heal: (report, output, what a visitor sees)."""
     box.sh(case.break_it, prelude)
     try:
         return examine(box, case)
@@ -70,19 +72,20 @@ def made_on_by_hand(by_hand, case):
     return by_hand, *made(by_hand, case, BY_HAND)
 
 
-def check(case, box, report, output):
+def check(case, box, report, output, sight):
     found = roots(report)
     right = (
         set(found) - case.extra == {case.fault}
         and found[case.fault]["status"] == case.status
         and said(box, case, found[case.fault]) == case.words
     )
-    table.row(case, report["first"], right)
+    table.row(case, report["first"], sight, right)
     assert set(found) - case.extra == {case.fault}, lines_of(report)
     assert found[case.fault]["status"] == case.status, lines_of(found)
     assert said(box, case, found[case.fault]) == case.words, lines_of(found)
     hop = next(hop for hop in report["hops"] if hop["hop"] == case.fault.partition(".")[0])
     assert hop["status"] in (case.status, "broken")
+    assert not symptoms.unlisted(case.fault, sight)
     assert SECRET not in output
 
 

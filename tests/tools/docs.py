@@ -5,7 +5,8 @@
 - docs/site.md           from the tables of the model, plugins/module_utils/model/keys.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
 - docs/doctor.md         from the doctor's output in its last test runs, tests/doctor/verdicts.json
-- docs/doctor-codes.md, docs/symptoms.md from the rows of the doctor's unit tests and tests/doctor/means.py
+- docs/doctor-codes.md, docs/symptoms.md from the rows of the doctor's unit tests, and means.py and symptoms.py in
+                         tests/doctor
 - docs/mistakes.md       from the mistakes in the tests, tests/mistakes/mistakes.py
 """
 

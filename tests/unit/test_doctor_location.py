@@ -116,6 +116,21 @@ CASES = [
         ("try_files $uri $uri/ =404; in /n:1", "uwsgi_pass unix:/a; in /n:1"),
     ),
     Case(
+        "try_files that ends in 404 for the start page too",
+        lambda site, host: served(site, host, f"location / {{ try_files $uri =404; root /srv; {PASS} }}", "/srv/"),
+        "location.try-files",
+        "broken",
+        (
+            "nginx answers every page with 404: try_files in /n:1 ends in =404, so requests that match no file never "
+            "reach uwsgi_pass unix:/a;"
+        ),
+        (
+            "remove `try_files $uri =404;` from /n:1, or make it end in a named location with `uwsgi_pass unix:/a;`; "
+            "then nginx -t && systemctl reload nginx"
+        ),
+        ("try_files $uri =404; in /n:1",),
+    ),
+    Case(
         "try_files that finds a directory",
         lambda site, host: served(
             site, host, f"location / {{ root /srv; try_files $uri $uri/ @a; }} location @a {{ {PASS} }}", "/srv/"

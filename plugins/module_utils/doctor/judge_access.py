@@ -18,6 +18,7 @@ from .evidence import Entrance, Host, Site
 from .fault import BROKEN, UNKNOWN, Fault, Faults
 from .fixes import RELOAD
 from .front import in_front
+from .judge_directives import stopped_by_try_files
 from .questions import by_nginx, good
 
 _REFUSALS = (401, 403, 404, 405, 406, 410, 418, 429, 444, 451)
@@ -166,7 +167,7 @@ def _refused(
             [asked, f"{changed} in {changed.place}"],
         )
     elif status in (403, 404, 405, 410) and entrance.answer and behind and behind != status and behind < 400:
-        if rules(chain) or site.wanted_status:
+        if rules(chain) or site.wanted_status or stopped_by_try_files(site):
             return
         yield faults.fault(
             "location.refused",

@@ -36,6 +36,7 @@ _LOCAL = re.compile(r"127\.|\[?::1|localhost$|unix:|10\.|192\.168\.|172\.(1[6-9]
 def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     """Yield what the directives on the way to the application do wrong."""
     yield from _front(faults, site, host, seen)
+    yield from _no_page(faults, site)
     yield from _other_pages(faults, site)
     yield from _parameters(faults, site)
     yield from _host_header(faults, site, host)
@@ -129,6 +130,31 @@ def _end(ended: Course) -> str:
         return f"the file {ended.file}"
     what = f"`{ended.by}` in {ended.by.place}" if ended.by else f"{str(ended.location).rstrip(' {')} in {ended.place}"
     return f"{ended.status} by {what}" if ended.status else what
+
+
+def stopped_by_try_files(site: Site) -> Directive | None:
+    """Return the try_files that answers for every page, and ends before the application of its own location."""
+    root, other = site.directives.root, site.directives.other
+    if not root or not other or not root.tried or not site.handler:
+        return None
+    ended = root.tried[-1]
+    both = all(end.ends == course.STATUS and end.tried[-1:] == [ended] for end in (root, other))
+    return ended if both and any(it is site.handler for it in root.location.all(site.handler.name)) else None
+
+
+def _no_page(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge a location whose try_files lets no page through, not even `/`."""
+    ended, root = stopped_by_try_files(site), site.directives.root
+    if ended and root:
+        yield faults.fault(
+            "location.try-files",
+            BROKEN,
+            f"nginx answers every page with {root.status}: try_files in {ended.place} ends in {ended.args[-1]}, so "
+            f"requests that match no file never reach {site.handler}",
+            f"remove `{ended}` from {ended.place}, or make it end in a named location with `{site.handler}`; then "
+            f"{_RELOAD}",
+            [f"{ended} in {ended.place}"],
+        )
 
 
 def _other_pages(faults: Faults, site: Site) -> Iterator[Fault]:
