@@ -85,7 +85,7 @@ MANAGED_CASES = [
     Case(
         "socket mode 600",
         "socket.denied",
-        ["may not write to the socket", "its mode is 0600", "chmod_socket", "{www}"],
+        ["cannot write to the socket", "its mode is 0600", "chmod_socket", "{www}"],
         "chmod 600 $socket",
         "chmod 660 $socket",
     ),
@@ -286,7 +286,7 @@ MANAGED_CASES = [
     Case(
         "database file not writable",
         "database.not-writable",
-        ["the database file is not writable", "site-mysite may not write /var/lib/sites/mysite/db.sqlite3", "chown"],
+        ["the database file is not writable", "site-mysite cannot write /var/lib/sites/mysite/db.sqlite3", "chown"],
         "chown root: $state/db.sqlite3; chmod 644 $state/db.sqlite3",
         "chown site-mysite: $state/db.sqlite3; chmod 640 $state/db.sqlite3",
     ),
@@ -341,7 +341,7 @@ MANAGED_CASES = [
     Case(
         "media not readable",
         "media.not-readable",
-        ["media files are not readable", "{www} may not use", "0600", "picture.png"],
+        ["media files are not readable", "{www} cannot use", "0600", "picture.png"],
         "install -o site-mysite -g site-mysite -m 600 /dev/null $state/media/picture.png",
         "rm $state/media/picture.png",
         status="degraded",
@@ -349,7 +349,7 @@ MANAGED_CASES = [
     Case(
         "media not writable",
         "media.not-writable",
-        ["uploads fail", "site-mysite may not write /var/lib/sites/mysite/media", "chmod u+wx"],
+        ["uploads fail", "site-mysite cannot write /var/lib/sites/mysite/media", "chmod u+wx"],
         "stat --format=%a $state/media > /var/tmp/mode; chmod u-w $state/media",
         "chmod $(cat /var/tmp/mode) $state/media",
         status="degraded",
@@ -431,7 +431,7 @@ MANAGED_CASES = [
         "IPv6 listen without IPv6",
         "nginx.ipv6",
         ["this host has no IPv6", "[::]:80", "nginx_ipv6"],
-        # A kernel with IPv6 says the same to a service that may not use it.
+        # A kernel with IPv6 says the same to a service that cannot use it.
         "echo 'server { listen [::]:80; }' > /etc/nginx/conf.d/v6.conf\n"
         "drop_in 'RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK'; ! systemctl restart nginx 2>/dev/null",
         "rm /etc/nginx/conf.d/v6.conf; drop_out; nginx_anew",

@@ -120,14 +120,14 @@ BY_HAND_CASES = [
     Case(
         "SQLite's directory is root's",
         "database.not-writable",
-        ["huatai may not write /home/huatai/works/mysite", "chown huatai"],
+        ["huatai cannot write /home/huatai/works/mysite", "chown huatai"],
         "chown root $project; chmod 755 $project",
         "chown huatai $project",
     ),
     Case(
         "SQLite's journal is root's",
         "database.not-writable",
-        ["huatai may not write /home/huatai/works/mysite/db.sqlite3-journal beside it"],
+        ["huatai cannot write /home/huatai/works/mysite/db.sqlite3-journal beside it"],
         "install -m 600 /dev/null $project/db.sqlite3-journal",
         "rm $project/db.sqlite3-journal",
     ),
@@ -141,7 +141,7 @@ BY_HAND_CASES = [
     Case(
         "no database yet, in a directory of root's",
         "database.missing",
-        ["migrations are not applied, and huatai may not create", "manage.py migrate"],
+        ["migrations are not applied, and huatai cannot create", "manage.py migrate"],
         "mkdir $project/data\n" + settings(FRESH),
         f"{BACK}; rmdir $project/data",
         status="degraded",

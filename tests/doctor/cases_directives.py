@@ -176,9 +176,9 @@ BY_HAND_CASES = [
         f"rmdir /srv/front; {BACK}",
     ),
     Case(
-        "a front end that nginx may not read",
+        "a front end that nginx cannot read",
         "location.front",
-        ["may not use /srv/front (0700)"],
+        ["cannot use /srv/front (0700)"],
         FRONT + "chmod 700 /srv/front\n" + server(f"location / {{ root /srv/front; }}\nlocation /admin/ {APPLICATION}"),
         f"rm -r /srv/front; {BACK}",
     ),

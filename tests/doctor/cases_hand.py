@@ -67,7 +67,7 @@ BY_HAND_CASES = [
         status="degraded",
     ),
     Case(
-        "a pid file that the user may not write",
+        "a pid file that the user cannot write",
         "uwsgi.crashing",
         ['open("/run/mysite.pid"): Permission denied', "RuntimeDirectory="],
         "edit $ini '$ a pidfile = /run/mysite.pid'; restart_broken",

@@ -146,7 +146,7 @@ SYMPTOMS = [
     Symptom(
         "403 Forbidden",
         ("403",),
-        "If nginx answers: a `deny`, a directory without an index, or a file that its user may not read. If Django "
+        "If nginx answers: a `deny`, a directory without an index, or a file that its user cannot read. If Django "
         "answers after a form was sent: the CSRF check.",
         (
             *("client.refused", "location.denied", "location.auth-file", "location.refused", "location.no-pass"),

@@ -47,7 +47,7 @@ def _uwsgi(title, log, words, fix, **options):
 
 UWSGI = [
     _uwsgi(
-        "a file that it may not write",
+        "a file that it cannot write",
         'writing pidfile to /run/a.pid\nopen("/run/a.pid"): Permission denied [core/utils.c line 3624]\n'
         f"unlink(): No such file or directory [core/uwsgi.c line 1617]\n{ENDED}",
         'open("/run/a.pid"): Permission denied [core/utils.c line 3624]',
@@ -231,7 +231,7 @@ APP = [
         ),
         "app.chdir",
         "broken",
-        "shop, the user of the site, may not enter the directory /srv/code (0750): the application cannot be loaded",
+        "shop, the user of the site, cannot enter the directory /srv/code (0750): the application cannot be loaded",
         "fix of /srv/code; then systemctl restart shop.service",
         ("evidence of /srv/code",),
     ),
@@ -305,7 +305,7 @@ SOCKET = [
         ),
         "socket.denied",
         "broken",
-        "www-data may not write to the socket /run/shop.sock: its mode is 0660, and it belongs to shop:staff, a group "
+        "www-data cannot write to the socket /run/shop.sock: its mode is 0660, and it belongs to shop:staff, a group "
         "that www-data is not in",
         "Group=www-data in the unit (or chown-socket = shop:www-data in /srv/uwsgi.ini if root starts uWSGI); for now: "
         "chgrp www-data /run/shop.sock",

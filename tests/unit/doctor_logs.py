@@ -159,7 +159,7 @@ NGINX = [
         ),
         "nginx.errors",
         "degraded",
-        'nginx may not use a file (once since it was started or reloaded): open() "/var/lib/nginx/body/1" failed '
+        'nginx cannot use a file (once since it was started or reloaded): open() "/var/lib/nginx/body/1" failed '
         "(13: Permission denied)",
         "namei -l /var/lib/nginx/body/1 shows which directory or file nginx's user cannot access",
     ),

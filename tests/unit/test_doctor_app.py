@@ -358,7 +358,7 @@ def test_a_project_that_its_own_user_cannot_read():
     site, host = evidence()
     put(site.places, closed=denied("/srv/shop", 0o700, True))
     fault = faults_of(verdict(site, host))["app.chdir"]
-    assert "may not enter the directory /srv/shop (0700)" in fault["cause"]
+    assert "cannot enter the directory /srv/shop (0700)" in fault["cause"]
     assert fault["fix"].startswith("fix of /srv/shop")
 
 

@@ -170,7 +170,7 @@ CASES = [
         ),
         "location.front",
         "broken",
-        "/ is the file /srv/index.html, and www-data may not use /srv (0700)",
+        "/ is the file /srv/index.html, and www-data cannot use /srv (0700)",
         "fix of /srv",
         ("/ -> the file /srv/index.html; /api/ -> uwsgi_pass unix:/a; in /n:1", "evidence of /srv"),
     ),

@@ -32,7 +32,7 @@ CASES = [
         lambda site, host: fetch(site, 403, obstacle=denied("/srv/media", 0o750, True)),
         "media.not-readable",
         "degraded",
-        "media files are not readable: www-data may not use /srv/media (0750)",
+        "media files are not readable: www-data cannot use /srv/media (0750)",
         "fix of /srv/media",
         (
             "GET /media/a.css -> 403",
@@ -123,7 +123,7 @@ CASES = [
         lambda site, host: (fetch(site, 200), upload(site), put(site, media_obstacle=denied("/srv/media/b.png"))),
         "media.not-readable",
         "degraded",
-        "media files are not readable: www-data may not use /srv/media/b.png (0600)",
+        "media files are not readable: www-data cannot use /srv/media/b.png (0600)",
         "fix of /srv/media/b.png",
         (
             "GET /media/a.css -> not asked",
@@ -148,7 +148,7 @@ CASES = [
         ),
         "media.not-writable",
         "degraded",
-        "uploads fail: shop may not write /srv/media",
+        "uploads fail: shop cannot write /srv/media",
         "chown shop /srv/media && chmod u+wx /srv/media",
         ("dr-x /srv/media",),
     ),

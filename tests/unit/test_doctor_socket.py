@@ -161,7 +161,7 @@ CASES = [
         lambda site, host: refuse(site, "EACCES", obstacle=denied("/run/a.sock")),
         "socket.denied",
         "broken",
-        "www-data may not write to the socket /run/a.sock: its mode is 0600",
+        "www-data cannot write to the socket /run/a.sock: its mode is 0600",
         (
             "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
             "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
@@ -177,7 +177,7 @@ CASES = [
         lambda site, host: (refuse(site, "EPERM", obstacle=denied("/run/a.sock")), put(site, managed=False)),
         "socket.denied",
         "broken",
-        "www-data may not write to the socket /run/a.sock: its mode is 0600",
+        "www-data cannot write to the socket /run/a.sock: its mode is 0600",
         (
             "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
             "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
@@ -217,7 +217,7 @@ CASES = [
         lambda site, host: refuse(site, "EACCES", described="srw- x"),
         "socket.denied",
         "broken",
-        ("www-data may not connect to unix:/run/shop.sock, though its mode allows it: SELinux or another policy"),
+        ("www-data cannot connect to unix:/run/shop.sock, though its mode allows it: SELinux or another policy"),
         "ausearch -m avc -ts recent",
         (
             "EACCES",
@@ -486,7 +486,7 @@ CASES = [
         "socket.denied",
         "broken",
         (
-            "www-data may not use /run/shop.sock (0660): www-data is in a group that may, but nginx runs without this "
+            "www-data cannot use /run/shop.sock (0660): www-data is in a group that may, but nginx runs without this "
             "group: www-data was added to it after nginx started"
         ),
         "systemctl restart nginx",

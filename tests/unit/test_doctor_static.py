@@ -127,7 +127,7 @@ CASES = [
         lambda site, host: fetch(site, 403, obstacle=denied("/srv/static", 0o750, True)),
         "static.not-readable",
         "broken",
-        "static files are not readable: www-data may not use /srv/static (0750)",
+        "static files are not readable: www-data cannot use /srv/static (0750)",
         "fix of /srv/static",
         (
             "GET /static/a.css -> 403",
@@ -300,7 +300,7 @@ CASES = [
         "static.not-readable",
         "broken",
         (
-            "static files are not readable: www-data may not use /srv/static (0750); www-data is in a group that may, "
+            "static files are not readable: www-data cannot use /srv/static (0750); www-data is in a group that may, "
             "but nginx runs without this group: www-data was added to it after nginx started"
         ),
         "systemctl restart nginx",

@@ -45,7 +45,7 @@ def test_a_directory_without_x_is_the_obstacle(file):
     assert (found.path, found.kind, found.directory, found.mode) == (str(file.parent), "denied", True, 0o744)
     assert found.fix == f"chmod o+x {file.parent}"
     assert "drwxr--r--" in found.evidence
-    assert "may not enter it" in found.evidence
+    assert "cannot enter it" in found.evidence
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [(0o640, READ), (0o644, WRITE), (0o664, READ | WRITE)])
@@ -105,7 +105,7 @@ def test_the_fix_of_a_file_is_the_group_of_the_process(file):
     found = path_walk.obstacle(str(file), Identity(64123, 0, (0, 64124)), READ | WRITE)
     assert found.fix == f"chmod g+rw {file} && chgrp root {file}"
     owner = f"{path_walk.user_name(os.getuid())}:{path_walk.group_name(file.stat().st_gid)}"
-    assert found.evidence == (f"-rw------- {owner} {file}; 64123 (groups root, 64124) may not read and write it")
+    assert found.evidence == (f"-rw------- {owner} {file}; 64123 (groups root, 64124) cannot read and write it")
     assert (found.owner, found.mode) == (os.getuid(), 0o600)
 
 

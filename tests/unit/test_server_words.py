@@ -35,11 +35,11 @@ class uri 'uvicorn_worker.UvicornWorker' invalid or not found:
         ("Error: No such option: --hosts Did you mean --host?\n", "it has no option --hosts"),
         (
             "[ERROR] connection to /run/x/g.sock failed: [Errno 1] Operation not permitted: '/run/x/g.sock'\n",
-            "it may not give the socket /run/x/g.sock to the configured group",
+            "it cannot give the socket /run/x/g.sock to the configured group",
         ),
         (
             "[ERROR] connection to /run/x/g.sock failed: [Errno 13] Permission denied: '/run/x/g.sock'\n",
-            "its user may not create the socket /run/x/g.sock",
+            "its user cannot create the socket /run/x/g.sock",
         ),
         (
             "[ERROR] connection to ('127.0.0.1', 8001) failed: [Errno 98] Address already in use\n",

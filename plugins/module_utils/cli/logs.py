@@ -223,7 +223,7 @@ def _batches(logs: list[LogFile], watched: Journal) -> Iterator[list[Line]]:
 
 
 def _mask(site: SiteHere) -> Callable[[str], str]:
-    """Return a function that hides the secrets of the live release. Users who may not read them need none."""
+    """Return a function that hides the secrets of the live release. Users who cannot read them need none."""
     try:
         return stored(site.layout, site.live).shell().mask if os.geteuid() == 0 else str
     except (StepError, OSError, KeyError):

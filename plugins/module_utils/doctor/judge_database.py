@@ -93,16 +93,16 @@ def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterat
     user, file = site.uwsgi.user, str(found.get("file", ""))
     if found.get("blocked") and not site.places.own_state:
         folder = str(found["blocked"])
-        cause = f"the database file cannot be reached: {user} may not enter {folder}"
+        cause = f"the database file cannot be reached: {user} cannot enter {folder}"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chmod o+x {folder}", [file])
     elif found.get("exists") and (found.get("file_writable") is False or found.get("folder_writable") is False):
         path = file if found.get("file_writable") is False else posixpath.dirname(file)
-        cause = f"the database file is not writable: {user} may not write {path}"
+        cause = f"the database file is not writable: {user} cannot write {path}"
         fix = f"chown {user} {path} && chmod u+w {path}"
         yield faults.fault("database.not-writable", BROKEN, cause, fix, [site.described.get(path, path)])
     elif found.get("exists") and found.get("beside"):
         path = str(found["beside"])
-        cause = f"the database file is not writable: {user} may not write {path} beside it"
+        cause = f"the database file is not writable: {user} cannot write {path} beside it"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chown {user} {path}", [path])
     elif found.get("exists") and posixpath.dirname(file) in site.places.read_only:
         yield _in_sandbox(faults, site, file)

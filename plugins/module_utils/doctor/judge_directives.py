@@ -77,7 +77,7 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
         yield faults.fault(
             "location.front",
             BROKEN,
-            f"{site.path} is the file {root.file}, and {host.nginx.worker_name} may not use {denied.path} "
+            f"{site.path} is the file {root.file}, and {host.nginx.worker_name} cannot use {denied.path} "
             f"({denied.mode:04o})",
             denied.fix,
             [says, denied.evidence],

@@ -53,7 +53,7 @@ _KNOWN = (
     ),
     (
         re.compile(r"failed \(13: Permission denied\)"),
-        "nginx may not use a file",
+        "nginx cannot use a file",
         "namei -l FILE shows which directory or file nginx's user cannot access",
     ),
     (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),

@@ -191,7 +191,7 @@ def _is_read_only(path: str) -> bool:
 
 
 def _look_at_groups(site: Site, host: Host) -> None:
-    """Find what nginx's worker may not use, and a worker that starts now may: its user is in other groups since."""
+    """Find what nginx's worker cannot use, and a worker that starts now may: its user is in other groups since."""
     now = host.nginx.next_worker
     if not now or not host.nginx.workers or set(now.groups) <= {host.nginx.worker.gid, *host.nginx.worker.groups}:
         return

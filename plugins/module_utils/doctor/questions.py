@@ -121,7 +121,7 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.not-readable",
             status,
-            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})"
+            f"{hop} files are not readable: {host.nginx.worker_name} cannot use {place} ({mode})"
             + (f"; {late}" if late else ""),
             RESTART if late else fetched.obstacle.fix,
             [says, fetched.obstacle.evidence],

@@ -42,12 +42,12 @@ _WORDS = tuple(
         (r"^Error: (No application module specified)\.", r"\1", "name the application (project.wsgi) in {place}"),
         (
             r"[Cc]onnection (?:to )?(\S{1,200}) failed: \[Errno 1\] Operation not permitted",
-            r"it may not give the socket \1 to the configured group",
+            r"it cannot give the socket \1 to the configured group",
             "remove --group from {place}, or start it as root, or name its user's own group",
         ),
         (
             r"[Cc]onnection (?:to )?(\S{1,200}) failed: \[Errno 13\] Permission denied",
-            r"its user may not create the socket \1",
+            r"its user cannot create the socket \1",
             r"make its user the owner of the directory of \1",
         ),
         (

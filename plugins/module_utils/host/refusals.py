@@ -95,7 +95,7 @@ def _read_only(path: str, words: str) -> Refusal:
     if path.startswith(("/proc/", "/sys/fs/cgroup")):
         directive = "ProtectControlGroups" if "cgroup" in path else "ProtectKernelTunables"
         return Refusal(directive, "no", words)
-    # Whoever may not make a file may not write its directory.
+    # Whoever may not make a file cannot write its directory.
     return Refusal("ReadWritePaths", posixpath.dirname(path) if path else "DIRECTORY", words)
 
 

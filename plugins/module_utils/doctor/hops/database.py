@@ -84,7 +84,7 @@ def _missing(site: Site, file: str, error: str, found: Mapping[str, Any]) -> Fau
         )
         return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
     user = site.uwsgi.user
-    cause = f"there is no database yet: migrations are not applied, and {user} may not create {file}"
+    cause = f"there is no database yet: migrations are not applied, and {user} cannot create {file}"
     fix = f"allow {user} to write to its directory (or {where}), then {manage(site)} migrate as {user}"
     return FAULTS.fault("database.missing", status, cause, fix, [error])
 

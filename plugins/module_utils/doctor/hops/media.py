@@ -47,7 +47,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "media.not-writable",
             DEGRADED,
-            f"uploads fail: {user} may not write {root}",
+            f"uploads fail: {user} cannot write {root}",
             f"chown {user} {root} && chmod u+wx {root}",
             [site.described.get(root, root)],
         )

@@ -164,17 +164,17 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
     if not found or found.kind != "denied":
         if host.denials:
             return selinux(FAULTS, host.denials[0], BROKEN, _denied_path(site, host.denials[0]))
-        cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
+        cause = f"{worker} cannot connect to {probe.address}, though its mode allows it: SELinux or another policy"
         return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
     mode = f"{found.mode:04o}"
     late = restart_for_group(site, host, probe.address)
     if late:
-        cause = f"{worker} may not use {found.path} ({mode}): {late}"
+        cause = f"{worker} cannot use {found.path} ({mode}): {late}"
         evidence = [f"connect({probe.address}): EACCES", found.evidence]
         return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
     if not found.directory:
         option = f"web_sites[].uwsgi.chmod_socket; by hand: {_open_socket(site, worker, group)}"
-        cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
+        cause = f"{worker} cannot write to the socket {found.path}: its mode is {mode}"
         if found.mode & 0o020 and (owned := re.match(r"\S+ (\S+):(\S+) ", probe.described or "")):
             cause += f", and it belongs to {owned[1]}:{owned[2]}, a group that {worker} is not in"
             now = f"; for now: chgrp {group} {found.path}"
