@@ -115,14 +115,14 @@ def test_the_fix_of_a_file_is_the_group_of_the_process(file):
 def test_the_missing_permission_is_reported(file, wanted, word, letters):
     file.chmod(0o600)
     found = path_walk.obstacle(str(file), STRANGER, wanted)
-    assert found.evidence.endswith(f"may not {word} it")
+    assert found.evidence.endswith(f"cannot {word} it")
     assert found.fix.startswith(f"chmod g+{letters} {file} && ")
 
 
 def test_a_directory_that_must_be_listed(file):
     file.parent.chmod(0o711)
     found = path_walk.obstacle(str(file.parent), STRANGER, READ | ENTER)
-    assert found.evidence.endswith("may not list it")
+    assert found.evidence.endswith("cannot list it")
     assert (found.directory, found.fix) == (True, f"chmod g+rx {file.parent} && chgrp 64123 {file.parent}")
 
 

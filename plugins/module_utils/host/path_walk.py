@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a running process may not reach a file: walk its path as the kernel does, with that process's own identity.
+"""Why a running process cannot reach a file: walk its path as the kernel does, with that process's own identity.
 
 The identity is what the process has, not what /etc/group says: a worker that was started before a group got a new
 member does not have that group.
@@ -95,7 +95,7 @@ def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
         return None
     is_directory = stat.S_ISDIR(info.st_mode)
     groups = ", ".join(group_name(gid) for gid in dict.fromkeys((who.gid, *who.groups)))
-    evidence = f"{described(path, root)}; {who.name} (groups {groups}) may not {_WORDS.get(wanted, 'use')} it"
+    evidence = f"{described(path, root)}; {who.name} (groups {groups}) cannot {_WORDS.get(wanted, 'use')} it"
     if is_directory and wanted == ENTER:
         fix = f"chmod {'g' if info.st_gid in (who.gid, *who.groups) else 'o'}+x {path}"
     else:

@@ -95,7 +95,7 @@ def _places(site: Site) -> Fault | None:
         return FAULTS.fault(
             "app.chdir",
             status,
-            f"{site.uwsgi.user}, the user of the site, may not {kind} {closed.path} ({closed.mode:04o}): the "
+            f"{site.uwsgi.user}, the user of the site, cannot {kind} {closed.path} ({closed.mode:04o}): the "
             f"application cannot be loaded{later}",
             f"{closed.fix}; then {restart(site)}",
             [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
