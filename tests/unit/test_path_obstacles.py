@@ -50,7 +50,7 @@ def test_message_of_a_file(top, mode, wanted, words, fix):
         *("/a/b/f", "denied", False, mode),
         os.getuid(),
     )
-    assert found.evidence.endswith(f" /a/b/f; 64123 (groups 64123, 64124) may not {words} it")
+    assert found.evidence.endswith(f" /a/b/f; 64123 (groups 64123, 64124) cannot {words} it")
     assert found.fix == fix
 
 
