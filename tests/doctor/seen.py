@@ -1,6 +1,6 @@
-"""What a visitor from outside sees of a site: the status of a page, or the way in which it does not come.
+"""What a visitor sees of a site: the status of a page, or how the request fails.
 
-The words are those with which symptoms.py describes a symptom. This machine asks, not the host.
+symptoms.py uses the same words for each symptom. The requests are sent from this machine, not from the host.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-# Every project of the tests has Django's admin, and with it this file.
+# Every test project includes Django's admin, which has this file.
 STYLE = "/static/admin/css/base.css"
-# Longer than the brief timeouts of the cases, shorter than the 60 s of nginx.
+# Longer than the short timeouts in the cases, shorter than nginx's 60 s.
 SECONDS = 4
 # curl's exit statuses.
 FAILURES = {
@@ -20,12 +20,12 @@ FAILURES = {
     52: "empty answer",
     56: "no connection",
 }
-# Logs are read without requests that say so.
+# The doctor ignores log lines of requests with this user agent.
 AGENT = "pyweb.stack"
 
 
 def seen(address: str, domain: str, path: str = "/", words: Sequence[str] = ()) -> str:
-    """Return what comes of a page; of one that comes, also whether its style sheet does."""
+    """Return the result of requesting a page, and for a page with status 200 also that of its style sheet."""
     page = asked(address, domain, path, words)
     if page != "200" or words:
         return page
@@ -34,9 +34,9 @@ def seen(address: str, domain: str, path: str = "/", words: Sequence[str] = ()) 
 
 
 def asked(address: str, domain: str, path: str, words: Sequence[str] = ()) -> str:
-    """Return the status of a page, behind its redirects, or the failure."""
+    """Return the status of a page after redirects, or the failure."""
     command = ["curl", "--silent", "--insecure", "--location", "--max-redirs", "5", "--max-time", str(SECONDS)]
-    # Whatever name and port a redirect leads to: it is on the same host.
+    # Redirects to any name and port are sent to the same host.
     command += ["--connect-to", f"::{address}:"]
     command += ["--output", "/dev/null", "--write-out", "%{http_code} %{num_redirects}", "--user-agent", AGENT]
     url = f"http://{domain}{path}"

@@ -1,14 +1,14 @@
-"""The symptoms of docs/symptoms.md: how each shows, and the codes that may be its cause. Used by codes.py.
+"""The symptoms in docs/symptoms.md: what a visitor sees, and the codes that may be the cause. Used by codes.py.
 
-The tests that cause faults on hosts look at each site from outside as well (seen.py): whatever a visitor sees must be
-one of the `sights` of a symptom that lists the fault.
+The tests that cause faults on hosts also request each site as a visitor does (seen.py). What they see must be one of
+the `sights` of a symptom that lists the fault.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a visitor sees of a site that works, or whose fault shows elsewhere.
+# What a visitor sees if the site works, or if the fault has another effect.
 WELL = "200"
 
 
@@ -26,7 +26,7 @@ class Symptom:
 
 
 def unlisted(code: str, sight: str) -> str:
-    """Return what the page lacks for a fault with which visitors see `sight`; '' where it leads there."""
+    """Return an error if docs/symptoms.md does not list a fault that visitors see as `sight`; '' otherwise."""
     if sight == WELL or any(sight in symptom.sights and code in symptom.codes for symptom in SYMPTOMS):
         return ""
     titles = [symptom.title for symptom in SYMPTOMS if sight in symptom.sights]
@@ -78,7 +78,7 @@ SYMPTOMS = [
     ),
     Symptom(
         "504 Gateway Time-out",
-        # Before nginx gives up, after a minute.
+        # "no answer" is what a client sees that gives up before nginx does, after a minute.
         ("504", "no answer"),
         "nginx waited for `uwsgi_read_timeout` or `proxy_read_timeout` (60 s) and got no answer. Check whether every "
         "page is affected, or only some pages at times.",

@@ -25,7 +25,7 @@ ROWS: dict[str, dict[str, object]] = {}
 LONG_ROWS: dict[str, dict[str, str]] = {}
 
 INTRODUCTION = """\
-<!-- Written by tests/tools/docs.py from tests/doctor: change table.py there instead, or run the tests that keep
+<!-- Written by tests/tools/docs.py from tests/doctor: change table.py there instead, or run the tests that write
      verdicts.json (`make doctor-test`), then `make docs`. -->
 # The doctor
 
