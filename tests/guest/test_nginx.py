@@ -137,7 +137,7 @@ def test_required_changes_in_existing_files_are_made_and_reverted(baked: Host, t
     gone = serve(host, tmp_path, [{**alpha, "state": "absent"}])
     assert gone.status == 0, gone.error
     assert tree(host) == before
-    assert f"{MAIN} is again what it was" in " ".join(notes(gone.output))
+    assert f"{MAIN} was restored to its state" in " ".join(notes(gone.output))
 
     # Now the existing server is included after the collection's, so it must become the default server explicitly.
     write(host, MAIN, BY_HAND)
@@ -185,7 +185,7 @@ def test_unchanged_files_of_the_package_are_replaced_and_restored(host: Host, tm
     gone = serve(host, tmp_path, absent)
     assert gone.status == 0, gone.error
     assert packaged(host, MAIN)
-    assert f"{MAIN} is again what it was" in " ".join(notes(gone.output))
+    assert f"{MAIN} was restored to its state" in " ".join(notes(gone.output))
 
 
 def shop(**keys: Any) -> dict[str, Any]:
