@@ -85,7 +85,8 @@ core() {
             printf '==> making %s\n' "${venv#"$root"/}" >&2
             rm -rf "$venv"
             "$(python_of)" -m venv "$venv"
-            install "$venv" "ansible-core==$version.*"
+            # A version that is not out yet has pre-releases only.
+            install "$venv" "ansible-core==$version.*" 2>/dev/null || install "$venv" --pre "ansible-core==$version.*"
         fi
         if [[ $command == units && ! -x $venv/bin/pytest ]]; then
             # What the tests import, without the tools that need a newer ansible-core.
