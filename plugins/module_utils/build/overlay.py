@@ -331,9 +331,11 @@ def _text_of(module: str) -> str:
     name = f"{__package__}.{module}"
     spec = importlib.util.find_spec(name)
     # Every file loader has this method, though not each declares itself an InspectLoader (zipimport does not).
-    source = cast(InspectLoader, spec.loader).get_source(name) if spec else None
-    if source is None:
+    # Ansible's loader of collections returns bytes (ansible.utils.collection_loader), which only a controller has.
+    found = cast("str | bytes | None", cast(InspectLoader, spec.loader).get_source(name) if spec else None)
+    if found is None:
         raise ImportError(f"the text of {name} is missing")
+    source = found.decode() if isinstance(found, bytes) else found
     text = re.split(r"^# -{20,}\n(?:if __name__ == .__main__.:\n)?", source, maxsplit=1, flags=re.MULTILINE)[1]
     return textwrap.dedent(text)
 

@@ -77,7 +77,7 @@ def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
     """Return the directories with a release or a build of pyweb.stack; others below the same root are ignored."""
     for root in _roots("sites", roots):
         for path in [*glob.glob(f"{root}/*/releases/*/release.json"), *glob.glob(f"{root}/*/builds/*/build.json")]:
-            name = os.path.relpath(path, root).split(os.sep)[0]
+            name = os.path.relpath(path, root).split(os.sep, maxsplit=1)[0]
             if re.fullmatch(NAME, name) and files.is_ours(path):
                 yield name
 
