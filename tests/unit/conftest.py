@@ -12,13 +12,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 UTILS = "ansible_collections.pyweb.stack.plugins.module_utils"
 
 
-# pyproject.toml has the same value for pytest, but ansible-test reads another configuration.
-for folder in ("tests/tools", "tests/hosts", "tests/unit"):
+# pytest reads this value itself, but ansible-test gives it another configuration.
+OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+for folder in (*OPTIONS["pythonpath"], "tests/unit"):
     if str(ROOT / folder) not in sys.path:
         sys.path.insert(0, str(ROOT / folder))
 # Subprocesses must be able to import the collection too.
