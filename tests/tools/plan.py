@@ -32,6 +32,9 @@ CORES = ("2.16", "2.17", "2.18", "2.19")
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
 }
+# Ansible's programs run as forks of a process that has imported Ansible: tests/tools/preloaded/client.py. The scenarios
+# in BRIEF run the programs themselves.
+PRELOADED = {"PYWEB_PRELOADED": "1"}
 STEP_SECONDS = 2700
 # A machine in software emulation, from its disk to its last test.
 VM_SECONDS = 7200
@@ -134,6 +137,7 @@ def load(platform: str) -> Step:
     """The tests under load that compare times, on one platform: nothing else may run once their host is set up."""
     step = suite("load times", platform, "tests/load/test_times.py")
     step.alone = True
+    del step.env["PYWEB_PRELOADED"]
     step.env["PYWEB_ALONE"] = str(ALONE)
     return step
 
@@ -192,7 +196,7 @@ def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
         f"{what} {platform}",
         [IN_VENV, "pytest", "-rA", "--durations=10", *OTHERS_ASK * once, path or f"tests/{what}"],
         ["setup", f"image {platform}", *["image pebble"] * (what in WITH_CA)],
-        {"PYWEB_PLATFORM": platform},
+        {"PYWEB_PLATFORM": platform, **PRELOADED},
         platform,
     )
 
@@ -200,13 +204,14 @@ def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
 def molecule(scenario: str, platform: str, prefix: str) -> Step:
     # A directory of its own, so that the platforms can run side by side.
     scratch = ROOT / f".cache/molecule/{scenario}-{platform}"
+    preloaded = {} if scenario in BRIEF else PRELOADED
     command = [IN_VENV, "molecule", "-c", str(ROOT / "molecule/config.yml"), "test", "--no-command-borders"]
     return Step(
         f"molecule {scenario} {platform}",
         # The runner removes the container: faster than a playbook, and after reading it for evidence.
         [*command, "--destroy", "never", "--scenario-name", scenario],
         ["setup", f"image {platform}"],
-        {"PYWEB_PLATFORM": platform, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch)},
+        {"PYWEB_PLATFORM": platform, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch), **preloaded},
         platform,
         container=f"{prefix}-{scenario}-{platform}",
         scratch=scratch,
