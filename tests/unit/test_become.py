@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.pyweb.stack.plugins.module_utils.host import identity
@@ -60,6 +62,25 @@ def test_results_of_a_module_are_unchanged():
     bad = {"failed": True, "msg": "sudo: a password is required"}
     assert execute(Action(good), "m", {}, {}) == good
     assert execute(Action(bad), "m", {}, {}) == bad
+
+
+@pytest.mark.parametrize("ending", [{"changed": True}, AnsibleError("lost")], ids=["answers", "fails"])
+@pytest.mark.parametrize("before", [True, False], ids=["on", "off"])
+def test_garbage_collector_is_paused_while_a_module_is_packed(monkeypatch, ending, before):
+    action, seen = Action(ending), []
+    monkeypatch.setattr(
+        action, "_execute_module", lambda **given: seen.append(gc.isenabled()) or Action(ending)._execute_module()
+    )
+    (gc.enable if before else gc.disable)()
+    try:
+        if isinstance(ending, AnsibleError):
+            with pytest.raises(AnsibleError, match="lost"):
+                execute(action, "m", {}, {})
+        else:
+            execute(action, "m", {}, {})
+        assert (seen, gc.isenabled()) == ([False], before)
+    finally:
+        gc.enable()
 
 
 def test_an_unreachable_host_stays_unreachable():
