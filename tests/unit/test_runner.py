@@ -121,7 +121,13 @@ def test_the_long_table_of_the_doctor_runs_with_all_or_by_name(runner):
     assert not [name for name in names(runner, "doctor") if name.startswith("doctor-long")]
     step = next(step for step in runner.all_steps({}) if step.name == "doctor-long debian12")
     assert (ROOT / step.command[-1]).is_file()
-    assert step.env == {"PYWEB_PLATFORM": "debian12"}
+    assert step.env["PYWEB_PLATFORM"] == "debian12"
+
+
+def test_ansible_is_preloaded_except_where_times_are_compared_and_in_the_brief_scenarios(runner):
+    steps = [step for step in runner.all_steps({}) if step.platform and not step.name.startswith("image")]
+    cold = {step.name.rpartition(" ")[0] for step in steps if "PYWEB_PRELOADED" not in step.env}
+    assert cold == {"load times", "molecule platform", "molecule sanity"}
 
 
 def test_the_site_of_the_documentation_is_visited_with_all_or_by_name(runner):
