@@ -107,6 +107,11 @@ MISTAKES = [
         "none",
         keys={"source": {"directory": "/nowhere/shop"}},
     ),
+    Mistake(
+        "a requirements file that the code does not have",
+        "web_sites[0] 'unix': source.directory: requirements/production.txt: the source has no such file",
+        keys={"requirements": ["requirements/production.txt"]},
+    ),
     # Access to the host.
     Mistake(
         "no `become`",
@@ -128,11 +133,24 @@ MISTAKES = [
         after="userdel --remove deploy; rm /usr/local/bin/sudo",
         differs=True,
     ),
+    Mistake(
+        "a user that the host does not have",
+        "site 'unix': accounts failed: user is 'nobody-of-that-name', which this host does not have; create it, or remove "
+        "the key",
+        keys={"user": "nobody-of-that-name"},
+    ),
     # The source and its dependencies.
     Mistake(
         'a Python that no repository has, `python: "3.8"`',
         "site 'unix': python is '3.8'; this host has or offers VERSIONS; change python to one of these, or to auto",
         keys={"python": "3.8"},
+        differs=True,
+    ),
+    Mistake(
+        "a Django that no Python of the host can run",
+        "site 'unix': python is '3.12'; Django 3.2 needs Python 3.6 to 3.10; this host has or offers VERSIONS; change python "
+        "or the Django in packages or requirements, or set python: {managed: fallback} to let uv install one",
+        keys={"source": {"startproject": "started"}, "packages": ["Django<4"], "python": "3.12"},
         differs=True,
     ),
     Mistake(
@@ -158,6 +176,17 @@ MISTAKES = [
         "refs/heads/main $(git -c user.name=a -c user.email=a@b commit-tree -m a $(git write-tree))",
         after="rm -r /srv/shop.git",
         differs=True,
+    ),
+    Mistake(
+        "a directory of the host that does not exist",
+        "site 'unix': source failed: source.path is '/srv/no-such-directory'; this host has no such directory; create it",
+        keys={"source": {"path": "/srv/no-such-directory"}},
+    ),
+    Mistake(
+        "an archive that cannot be fetched",
+        "site 'unix': source failed: http://127.0.0.1:9/mysite.tar.gz: <urlopen error [Errno 111] Connection refused>; check "
+        "that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}",
+        keys={"source": {"archive": "http://127.0.0.1:9/mysite.tar.gz"}},
     ),
     Mistake(
         "a misspelt requirement",
@@ -220,6 +249,11 @@ MISTAKES = [
         "false on a server; set `settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "
         '["gallery.E001"]}` if that does not matter',
         add={"gallery/models.py": CHECK},
+    ),
+    Mistake(
+        "a health check of a page that does not exist",
+        "site 'unix': health failed: /no-such-page as unix.example answered 404; expected 200 within 3 s",
+        keys={"health": {"path": "/no-such-page", "status": [200], "timeout": 3}},
     ),
     # The database.
     Mistake(
