@@ -135,8 +135,8 @@ MISTAKES = [
     ),
     Mistake(
         "a user that the host does not have",
-        "site 'unix': accounts failed: user is 'nobody-of-that-name', which this host does not have; create it, or remove "
-        "the key",
+        "site 'unix': accounts failed: user is 'nobody-of-that-name', which this host does not have; create it, or "
+        "remove the key",
         keys={"user": "nobody-of-that-name"},
     ),
     # The source and its dependencies.
@@ -148,8 +148,8 @@ MISTAKES = [
     ),
     Mistake(
         "a Django that no Python of the host can run",
-        "site 'unix': python is '3.12'; Django 3.2 needs Python 3.6 to 3.10; this host has or offers VERSIONS; change python "
-        "or the Django in packages or requirements, or set python: {managed: fallback} to let uv install one",
+        "site 'unix': python is '3.12'; Django 3.2 needs Python 3.6 to 3.10; this host has or offers VERSIONS; change "
+        "python or the Django in packages or requirements, or set python: {managed: fallback} to let uv install one",
         keys={"source": {"startproject": "started"}, "packages": ["Django<4"], "python": "3.12"},
         differs=True,
     ),
@@ -179,13 +179,14 @@ MISTAKES = [
     ),
     Mistake(
         "a directory of the host that does not exist",
-        "site 'unix': source failed: source.path is '/srv/no-such-directory'; this host has no such directory; create it",
+        "site 'unix': source failed: source.path is '/srv/no-such-directory'; this host has no such directory; create "
+        "it",
         keys={"source": {"path": "/srv/no-such-directory"}},
     ),
     Mistake(
         "an archive that cannot be fetched",
-        "site 'unix': source failed: http://127.0.0.1:9/mysite.tar.gz: <urlopen error [Errno 111] Connection refused>; check "
-        "that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}",
+        "site 'unix': source failed: http://127.0.0.1:9/mysite.tar.gz: <urlopen error [Errno 111] Connection refused>; "
+        "check that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}",
         keys={"source": {"archive": "http://127.0.0.1:9/mysite.tar.gz"}},
     ),
     Mistake(
