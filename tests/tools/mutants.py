@@ -242,6 +242,8 @@ class Copy:
             "PYTHONPATH": str(self.tree / "tests/tools"),
             # A changed file may be as old and as long as the one before, which is all that Python compares.
             "PYTHONDONTWRITEBYTECODE": "1",
+            # The pytest that runs this, such as that of ansible-test, may have plugins that are not for the copy.
+            "PYTEST_PLUGINS": "",
             "PYTEST_ADDOPTS": f"-p no:cacheprovider --basetemp={temporary}/p",
             "TMPDIR": str(temporary),
             "HOME": str(temporary),

@@ -24,7 +24,8 @@ PATHS = re.compile(rf"(?<![\w/.@{{}}<>~-])({FIRST}/[\w./@-]*\w)(?=[`'\" \n,;:)]|
 def archive(tmp_path_factory):
     """Return the texts of the archive by path; None for a directory or a binary file."""
     folder = tmp_path_factory.mktemp("archive")
-    build = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(folder)]
+    # Not `-m ansible galaxy`: ansible-test has an ansible-core without the list of its programs.
+    build = [sys.executable, "-m", "ansible.cli.galaxy", "collection", "build", "--output-path", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [path] = folder.glob("*.tar.gz")
     found = {}

@@ -147,24 +147,20 @@ def test_a_static_file_that_a_regular_expression_captures_is_found(tmp_path):
 
 
 @AS_ROOT
-def test_a_directory_for_temporary_files_that_nginx_cannot_use_is_found(tmp_path):
-    os.chmod(tmp_path, 0o700)
+def test_a_directory_for_temporary_files_that_nginx_cannot_use_is_found(public_path):
+    os.chmod(public_path, 0o700)
     site, host = evidence()
-    put(host.nginx, workers=[], built={"http-client-body-temp-path": f"{tmp_path}/body"})
+    put(host.nginx, workers=[], built={"http-client-body-temp-path": f"{public_path}/body"})
     [found] = look_directives._temporaries(site, host)
-    assert (found.directive, found.path) == ("client_body_temp_path", f"{tmp_path}/body")
-    os.chmod(tmp_path, 0o777)  # noqa: S103 - the fault
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)  # noqa: S103 - the worker must pass through
-    put(host.nginx, built=dict.fromkeys(("http-client-body-temp-path", "http-uwsgi-temp-path"), str(tmp_path)))
+    assert (found.directive, found.path) == ("client_body_temp_path", f"{public_path}/body")
+    os.chmod(public_path, 0o777)  # noqa: S103 - the worker may write
+    put(host.nginx, built=dict.fromkeys(("http-client-body-temp-path", "http-uwsgi-temp-path"), str(public_path)))
     assert list(look_directives._temporaries(site, host)) == []
 
 
 @AS_ROOT
-def test_a_group_that_nginx_does_not_have_yet_is_found(tmp_path):
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)  # noqa: S103 - the worker must pass through
-    path = tmp_path / "x.sock"
+def test_a_group_that_nginx_does_not_have_yet_is_found(public_path):
+    path = public_path / "x.sock"
     path.write_text("")
     os.chown(path, 0, 4711)
     os.chmod(path, 0o660)

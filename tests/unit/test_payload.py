@@ -64,8 +64,10 @@ def payload(tmp_path_factory):
     ]
     names = ", ".join(f"{str(path)!r}: m{number}" for number, path in enumerate(SHIPPED))
     (folder / "library/pyweb_probe.py").write_text(PROBE.format(imports="\n".join(imports), names=names))
+    # Not `-m ansible adhoc`: ansible-test has an ansible-core without the list of its programs.
+    adhoc = [sys.executable, "-m", "ansible.cli.adhoc"]
     done = subprocess.run(
-        [sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", "-m", "pyweb_probe"],
+        [*adhoc, "localhost", "-i", "localhost,", "-c", "local", "-m", "pyweb_probe"],
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -128,6 +128,7 @@ def test_plugin_loads_in_another_repository(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["pyweb_testinfra"]\n', encoding="utf-8")
     (tmp_path / "test_site.py").write_text("def test_site(http, https, faults, address): ...\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "--fixtures-per-test", "-p", "no:cacheprovider", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(pyweb_testinfra.__file__).parent)}
+    # No plugins of the pytest that runs this test, such as those of ansible-test.
+    environment = {**os.environ, "PYTHONPATH": str(Path(pyweb_testinfra.__file__).parent), "PYTEST_PLUGINS": ""}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert [name for name in ("http", "https", "faults", "address") if f"\n{name} -- " not in done.stdout] == []
