@@ -100,6 +100,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import spawn
 
 ARGUMENTS = {
     "name": {"type": "list", "elements": "str", "required": True},
@@ -205,7 +206,10 @@ class Apt:
             nothing = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(nothing, descriptor)
-            subprocess.run(self.argv(*words), env={**os.environ, **ENVIRONMENT}, check=False)
+            environment = {**os.environ, **ENVIRONMENT}
+            spawn(
+                self.argv(*words), environment=environment, stdout=nothing, stderr=nothing, die_with_parent=False
+            ).wait()
             held_units.release(subprocess.call, forget=False)
         finally:
             os._exit(0)

@@ -537,9 +537,11 @@ def test_nginx_user_is_read_from_its_configuration(tmp_path, monkeypatch, text, 
         ("configure arguments: --prefix=/usr", ("nobody", "nogroup")),
     ],
 )
-def test_nginx_user_defaults_to_the_compiled_one(monkeypatch, told, account):
-    monkeypatch.setattr(accounts.shutil, "which", lambda _name, path: "/usr/sbin/nginx")
-    monkeypatch.setattr(accounts.subprocess, "run", lambda *_words, **_more: SimpleNamespace(stderr=told))
+def test_nginx_user_defaults_to_the_compiled_one(monkeypatch, tmp_path, told, account):
+    nginx = tmp_path / "nginx"
+    nginx.write_text(f"#!/bin/sh\n[ $# = 1 ] && [ $1 = -V ] && echo '{told}' >&2\n")
+    nginx.chmod(0o755)
+    monkeypatch.setattr(accounts.shutil, "which", lambda _name, path: str(nginx))
     monkeypatch.setattr(accounts, "group_of", lambda _user: "nogroup")
     assert accounts._compiled_account() == account
 

@@ -24,7 +24,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.cli import (
     watch,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.cli.sites import SiteHere
-from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, shell
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
@@ -339,6 +339,28 @@ def test_a_visit_through_nginx(serves, unanswered, look, wanted):
     front = types.SimpleNamespace(serves=lambda: serves, unanswered=lambda: unanswered, look=lambda attempts: looked)
     found, said = status._through(front)
     assert (found, said.startswith(wanted[1])) == (wanted[0], True)
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (
+            'echo "$*" >&2; printf "Id=%s\\nA=b=c\\n\\nId=x\\n" "$4"',
+            {"one": {"Id": "one", "A": "b=c"}, "x": {"Id": "x"}},
+        ),
+        ("echo Id=one; exit 1", {"one": {"Id": "one"}}),
+        ("echo Id=one; sleep 60", {}),  # systemd hangs
+        (None, {}),  # there is none
+    ],
+)
+def test_systemd_is_asked_once_for_all_units(script, found, tmp_path, monkeypatch):
+    monkeypatch.setitem(shell.BASE_ENVIRONMENT, "PATH", f"{tmp_path}:/usr/bin:/bin" if script else str(tmp_path))
+    monkeypatch.setattr(status, "SYSTEMD", 1 if script and "sleep" in script else 30)
+    if script:
+        (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "systemctl").chmod(0o755)
+    assert status.shown_units(["one", "two"]) == found
+    assert status.shown_units([]) == {}
 
 
 def test_the_status_of_all_sites(monkeypatch, capsys):

@@ -94,5 +94,5 @@ def test_a_tree_is_only_walked_if_its_top_has_another_label(selinux, monkeypatch
 
 def test_nothing_is_labelled_without_restorecon(selinux, monkeypatch, tmp_path):
     monkeypatch.setattr(labels, "PATH", str(tmp_path))
-    monkeypatch.setattr(labels.subprocess, "run", lambda *words, **_named: pytest.fail(str(words)))
+    monkeypatch.setattr(labels, "spawn", lambda *words, **_named: pytest.fail(str(words)))
     labels.restore("/opt", selinux())

@@ -17,7 +17,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, end, spawn
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import (
+    BASE_ENVIRONMENT,
+    Running,
+    Shell,
+    StepError,
+    end,
+    spawn,
+)
 
 ME = __import__("pwd").getpwuid(os.getuid()).pw_name
 SECRET = "correct-horse-battery"
@@ -270,6 +277,21 @@ def test_a_process_dies_with_its_parent_unless_detached(bound, survives, tmp_pat
     assert alive(pid) is survives
     if survives:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_the_end_of_a_command_in_a_sandbox_stops_its_unit_if_it_still_runs(tmp_path, monkeypatch):
+    program = tmp_path / "systemctl"
+    program.write_text('#!/bin/sh\necho "$*" >>"${0%/*}/asked"\n')
+    program.chmod(0o755)
+    monkeypatch.setitem(BASE_ENVIRONMENT, "PATH", f"{tmp_path}:/usr/bin:/bin")
+    ended = Running(spawn(["true"], environment=BASE_ENVIRONMENT, stdout=-3, stderr=-3), "a.service")
+    ended.process.wait()
+    ended.end()
+    assert not (tmp_path / "asked").exists()
+    running = Running(spawn(["sleep", "60"], environment=BASE_ENVIRONMENT, stdout=-3, stderr=-3), "a.service")
+    running.end()
+    assert (tmp_path / "asked").read_text() == "stop --quiet a.service\n"
+    assert running.process.returncode == -signal.SIGKILL
 
 
 def test_end_kills_the_group_and_waits(tmp_path):

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, cast
 
-from ..host.shell import Shell, StepError
+from ..host.shell import Shell, StepError, spawn
 from ..model import regular
 from ..release.release import stored
 from . import log_lines
@@ -140,10 +140,9 @@ class LogFile:
 def journal(units: list[str], name: str, count: int, errors: bool) -> list[Line]:
     """Return the last lines of the units in the journal, the oldest first."""
     entries = ENTRIES if errors else min(max(count, 1), ENTRIES)
-    # Backwards, so that the oldest lines are left out if there are too many.
-    argv = [*_journalctl(units), "--reverse", f"--lines={entries}"]
     try:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # Backwards, so that the oldest lines are left out if there are too many.
+        process = _journalctl(units, "--reverse", f"--lines={entries}")
     except OSError:
         complain("there is no journalctl; only nginx's logs follow")
         return []
@@ -175,12 +174,9 @@ class Journal:
 
     def __init__(self, units: list[str], name: str) -> None:
         self.name, self._rest = name, b""
-        argv = [*_journalctl(units), "--follow", "--lines=0"]
         self._process: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+            self._process = _journalctl(units, "--follow", "--lines=0")
 
     def more(self, timeout: float) -> list[Line]:
         """Return the lines that arrive within a number of seconds."""
@@ -208,11 +204,11 @@ class Journal:
             self._process.wait()
 
 
-def _journalctl(units: list[str]) -> list[str]:
-    return [
-        *("journalctl", "--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={_FIELDS}"),
-        *(f"--unit={unit}" for unit in units),
-    ]
+def _journalctl(units: list[str], *more: str) -> subprocess.Popen[bytes]:
+    """Start journalctl for these units. Raises OSError when it cannot be started."""
+    argv = ["journalctl", "--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={_FIELDS}"]
+    argv += [*(f"--unit={unit}" for unit in units), *more]
+    return spawn(argv, environment=os.environ, stderr=subprocess.DEVNULL)
 
 
 def _batches(logs: list[LogFile], watched: Journal) -> Iterator[list[Line]]:

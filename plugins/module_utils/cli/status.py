@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..host.identity import user_name
-from ..host.shell import Running, Shell
+from ..host.shell import Running, Shell, StepError
 from ..release.front import Front
 from . import plugin_status
 from .output import say, say_line, until_closed
@@ -73,18 +72,11 @@ def shown_units(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return what systemd says of units, by name; {} where it says nothing."""
     if not names:
         return {}
+    argv = ["systemctl", "show", "--all", f"--property={_PROPERTIES}", *names]
     try:
-        done = subprocess.run(
-            ["systemctl", "show", "--all", f"--property={_PROPERTIES}", *names],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            timeout=SYSTEMD,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return parsed(OwnShell("", {}).run("units", argv, timeout=SYSTEMD, check=False).stdout)
+    except StepError:
         return {}
-    return parsed(done.stdout.decode("utf-8", "replace"))
 
 
 def parsed(shown: str) -> dict[str, dict[str, str]]:

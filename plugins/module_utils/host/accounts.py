@@ -17,12 +17,11 @@ import re
 import secrets
 import shlex
 import shutil
-import subprocess
 from typing import NamedTuple
 
 from ..model.layout import Layout
 from . import builder, files, memory, nofollow
-from .shell import Shell, StepError
+from .shell import BASE_ENVIRONMENT, Shell, StepError, spawn
 from .site_group import group_of, members, site_gid, site_group, strangers
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
@@ -71,7 +70,7 @@ def _compiled_account() -> tuple[str, str]:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if not nginx:
         return "", ""
-    told = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stderr
+    told = spawn([nginx, "-V"], environment=BASE_ENVIRONMENT).communicate()[1].decode("utf-8", "replace")
     given = dict(re.findall(r"--(user|group)=(\S+)", told))
     user = given.get("user", "nobody")
     return user, given.get("group") or (user if "user" in given else group_of(user))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -92,11 +91,6 @@ def command(
 def properties(directives: Directives) -> list[str]:
     """Return directives as options of systemd-run."""
     return [f"--property={name}={value}" for name, values in directives.items() for value in values]
-
-
-def stop(unit: str) -> None:
-    """Stop a command and all that it started."""
-    subprocess.run(["systemctl", "stop", "--quiet", unit], capture_output=True, check=False)
 
 
 def ending(status: int, errors: str) -> tuple[int, str, str]:

@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 
+from .shell import BASE_ENVIRONMENT, spawn
+
 FILESYSTEM = "/sys/fs/selinux"
 # The domains of a service without rules in the policy: Fedora's policy, then Debian's, which uses that of init scripts.
 SERVICE_DOMAINS = ("unconfined_service_t", "initrc_t")
@@ -50,12 +52,5 @@ def _restorecon(filesystem: str, *words: str) -> str:
     program = shutil.which("restorecon", path=PATH) if os.path.exists(f"{filesystem}/enforce") else None
     if not program:
         return ""
-    done = subprocess.run(
-        [program, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
-    )
-    return done.stdout
+    process = spawn([program, *words], environment=BASE_ENVIRONMENT, stderr=subprocess.DEVNULL)
+    return process.communicate()[0].decode("utf-8", "replace")

@@ -88,7 +88,7 @@ class Running:
         end(self.process)
         if self.unit and lives:
             # Afterwards: whoever asks systemd to start it is dead by now.
-            confined.stop(self.unit)
+            _stop(self.unit)
 
 
 class Shell:
@@ -228,7 +228,7 @@ def spawn(
     ids: dict[str, Any] = {}
     if who and who.uid != os.getuid():
         ids = {"user": who.uid, "group": who.gid, "extra_groups": list(who.groups)}
-    return subprocess.Popen(
+    return subprocess.Popen(  # pylint: disable=ansible-bad-function # run_command sets no ids, and ends with its output
         list(argv),
         cwd=cwd,
         env=dict(environment),
@@ -247,6 +247,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _stop(unit: str) -> None:
+    """Stop a command in a sandbox and all that it started, also if this process dies meanwhile."""
+    argv, nowhere = ["systemctl", "stop", "--quiet", unit], subprocess.DEVNULL
+    spawn(argv, environment=BASE_ENVIRONMENT, stdout=nowhere, stderr=nowhere, die_with_parent=False).wait()
 
 
 def end_of(stream: IO[bytes]) -> str:
