@@ -10,9 +10,9 @@ import time
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units
 from ansible_collections.pyweb.stack.plugins.modules import apt_install
+from module_args import patch_module_args
 
 DONE = """\
 Selecting previously unselected package nginx-common.

@@ -19,6 +19,8 @@ from ansible.plugins.callback import CallbackBase
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
+    # Otherwise, ansible-core 2.16 loads it a second time, beside that of the standard output.
+    CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "loaded"
 
     def v2_runner_on_ok(self, result):

@@ -7,9 +7,9 @@ import os
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, file_set_module
 from ansible_collections.pyweb.stack.plugins.modules import config_set
+from module_args import patch_module_args
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils import firewall_change
 from ansible_collections.pyweb.stack.plugins.module_utils.host import zone_files
 from ansible_collections.pyweb.stack.plugins.modules import firewall_set
+from module_args import patch_module_args
 
 PUBLIC = '<?xml version="1.0" encoding="utf-8"?>\n<zone>\n  <!-- mine -->\n  <service name="ssh"/>\n</zone>\n'
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.modules import host_facts
+from module_args import patch_module_args
 
 
 @pytest.mark.parametrize(

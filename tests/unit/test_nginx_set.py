@@ -9,12 +9,12 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.action import nginx_set as action
 from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, file_set_module
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import Look
 from ansible_collections.pyweb.stack.plugins.modules import nginx_set
+from module_args import patch_module_args
 from releases import make_site, put_0_1, put_links
 
 SECRET = "correct-horse-battery"

@@ -11,7 +11,6 @@ import types
 import goldens
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import command_file, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown_source
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
@@ -19,6 +18,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import La
 from ansible_collections.pyweb.stack.plugins.module_utils.release import rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
+from module_args import patch_module_args
 from releases import SECRET, make_layout, make_site, put_0_1, put_links
 
 NEW, OLD = "a" * 12, "b" * 12

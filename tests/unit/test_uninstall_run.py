@@ -7,13 +7,13 @@ import os
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import found, memory, noted_version
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import run, selinux
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Fault, Report
 from ansible_collections.pyweb.stack.plugins.modules import uninstall as module
+from module_args import patch_module_args
 from uninstall_host import Host, users
 
 BEFORE = {"services": {}, "packages": ["git"], "folders": [], "users": ["root"], "groups": []}

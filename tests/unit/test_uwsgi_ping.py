@@ -7,9 +7,9 @@ import json
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer, ProtocolError
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_ping
+from module_args import patch_module_args
 
 ADDRESS = "unix:/run/shop.sock"
 
