@@ -67,10 +67,10 @@ class Shop:
 
 
 @pytest.mark.same_everywhere
-def test_a_site_that_does_not_answer_on_its_own_domain_fails_the_run(host: Host, tmp_path: Path) -> None:
-    shop = Shop(host, Project(tmp_path / "project"))
-    host.deploy(shop.sites())
-    assert ask(host.address, "shop.example").status == 200
+def test_a_site_that_does_not_answer_on_its_own_domain_fails_the_run(baked: Host, tmp_path: Path) -> None:
+    shop = Shop(baked, Project(tmp_path / "project"))
+    baked.deploy(shop.sites())
+    assert ask(baked.address, "shop.example").status == 200
     another_server_may_serve_a_name_below_a_wildcard_domain(shop)
     another_server_that_answers_for_the_domain_is_reported(shop)
     a_release_that_does_not_answer_through_nginx_is_rolled_back(shop)

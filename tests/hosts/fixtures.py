@@ -52,10 +52,10 @@ def wrk() -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Add the end of the host's journal to the report of a test that failed."""
+    """Add the end of the journal of each of its hosts to the report of a test that failed."""
     report = (yield).get_result()
-    host = getattr(item, "funcargs", {}).get("host")
-    if report.failed and isinstance(host, Host):
+    given = getattr(item, "funcargs", {}).values()
+    for host in [value for value in given if isinstance(value, Host)] if report.failed else []:
         report.sections.append((f"journal of {host.name}", host.journal()))
         errors = host.run("tail -n 20 /var/log/nginx/*.error.log").stdout
         report.sections.append((f"nginx on {host.name}", errors))
