@@ -10,6 +10,6 @@ cd "$root"
 tests/tools/link.sh
 # /usr/sbin, because dockerd and iptables live there and a user's PATH may lack it.
 export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH:/usr/sbin:/sbin" ANSIBLE_CONFIG=${ANSIBLE_CONFIG:-$root/ansible.cfg}
-# Runs of Ansible are forks of a process that has imported it; see there.
+# Runs of Ansible are forks of a process that has imported it: preloaded/client.py.
 [[ -z ${PYWEB_PRELOADED:-} ]] || PATH=$root/tests/tools/preloaded:$PATH
 exec "$@"

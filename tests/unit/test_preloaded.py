@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,31 @@ def test_run_ends_with_its_caller(playbook: Path, tmp_path: Path) -> None:
     while main.exists():
         assert time.monotonic() < deadline, "the run went on without its caller"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("ended", [1, 2], ids=["one", "two"])
+def test_run_that_a_server_did_not_take_is_given_to_another_once(monkeypatch: pytest.MonkeyPatch, ended: int) -> None:
+    monkeypatch.delenv("PYWEB_COLD", raising=False)
+    monkeypatch.setattr(os, "isatty", lambda _descriptor: False)
+    pairs = [socket.socketpair() for _each in range(3)]
+    for _mine, theirs in pairs[:ended]:
+        theirs.close()
+    pairs[ended][1].sendall(b"+7\n")
+    servers = iter([mine for mine, _theirs in pairs])
+    monkeypatch.setattr(client, "server", lambda _name: next(servers))
+    if ended == 1:
+        assert client.main("ansible", []) == 7
+    else:
+        with pytest.raises(SystemExit, match="ended twice before it took ansible"):
+            client.main("ansible", [])
+
+
+def test_end_of_the_server_during_a_run_is_reported() -> None:
+    mine, theirs = socket.socketpair()
+    theirs.sendall(b"+")
+    theirs.shutdown(socket.SHUT_WR)
+    with mine, theirs, pytest.raises(SystemExit, match="was killed during this one"):
+        client.answer(mine, {})
 
 
 def parent(process: int) -> int:

@@ -36,14 +36,31 @@ def main(name: str, arguments: list[str]) -> int:
     os.umask(mask := os.umask(0))
     argv = [program, *arguments]
     request = {"argv": argv, "cwd": os.getcwd(), "umask": mask, "environment": dict(os.environ)}
-    with server(digest(arguments)) as connection:
-        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [0, 1, 2])
-        answer = connection.recv(64)
-    if not answer:
-        raise SystemExit(f"the server of preloaded runs has ended before {name}; its log is in {FOLDER}")
-    if (status := int(answer)) < 0:
+    # A server that has waited long enough may end at this moment.
+    for _attempt in range(2):
+        with server(digest(arguments)) as connection:
+            status = answer(connection, request)
+        if status is not None:
+            break
+    if status is None:
+        raise SystemExit(f"the server of preloaded runs ended twice before it took {name}; its log is in {FOLDER}")
+    if status < 0:
         os.kill(os.getpid(), -status)
     return status
+
+
+def answer(connection: socket.socket, request: dict[str, object]) -> int | None:
+    """Return the exit status of a run, negative for a signal; None if the server ended before it took the run."""
+    try:
+        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [0, 1, 2])
+        taken = connection.recv(1)
+    except (BrokenPipeError, ConnectionResetError):
+        return None
+    if not taken:
+        return None
+    if not (status := connection.recv(64)):
+        raise SystemExit(f"the server of preloaded runs was killed during this one; its log is in {FOLDER}")
+    return int(status)
 
 
 def digest(arguments: list[str]) -> str:

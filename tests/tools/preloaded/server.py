@@ -1,8 +1,8 @@
 """Run Ansible's programs as forks of one process that has imported Ansible: server.py FD.
 
 FD is a listening Unix socket. A connection is one run: a line of JSON with what the program would find (`argv`, `cwd`,
-`umask`, `environment`), and its stdin, stdout and stderr as descriptors. The answer is a line with the exit status,
-negative for a signal. A run whose caller has gone is killed, with its process group.
+`umask`, `environment`), and its stdin, stdout and stderr as descriptors. The answer is `TAKEN`, and at the end a line
+with the exit status, negative for a signal. A run whose caller has gone is killed, with its process group.
 
 The runs share Ansible's local temporary directory, so that a module is packed only once. The server ends after
 `IDLE_SECONDS` without a run.
@@ -24,6 +24,8 @@ from functools import partial
 from typing import NoReturn
 
 IDLE_SECONDS = 60
+# Without it, the server ended before it took the run, and another one may be asked.
+TAKEN = b"+"
 LINE_MOST = 1 << 20
 PROGRAMS = {"ansible": "ansible.cli.adhoc", "ansible-playbook": "ansible.cli.playbook"}
 PLUGINS = {
@@ -40,7 +42,7 @@ PLUGINS = {
     "test": "core files mathstuff uri",
     "vars": "host_group_vars",
 }
-# Of these, Ansible and the collection's own checks import a part for each run.
+# What Ansible imports late, and what the collection's checks import.
 LIBRARIES = ("cryptography.x509", "dataclasses", "ansible.executor.module_common", "ansible.executor.task_executor")
 
 
@@ -85,6 +87,8 @@ class Server:
         elif process := os.fork():
             _lead_group(process)
             self.runs[process] = connection
+            with contextlib.suppress(OSError):
+                connection.sendall(TAKEN)
             self.selector.register(connection, selectors.EVENT_READ, partial(self.abandon, process))
         else:
             run(Request(**json.loads(text)), descriptors)
@@ -121,7 +125,8 @@ def run(request: Request, descriptors: list[int]) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
-        os.closerange(3, max(descriptors) + 1)
+        # Also the connections of the other runs.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request.cwd)
         os.umask(request.umask)
         os.environ.clear()
