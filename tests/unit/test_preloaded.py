@@ -41,6 +41,7 @@ def playbook(tmp_path: Path) -> Path:
 
 def begin(program: str, playbook: Path, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "COLOUR": "blue", "VIRTUAL_ENV": sys.prefix, "ANSIBLE_NOCOLOR": "1"}
+    environment["ANSIBLE_CONFIG"] = str(FOLDER.parents[2] / "ansible.cfg")
     environment.pop("PYWEB_COLD", None)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     argv = [program, "-i", "localhost,", "-c", "local", str(playbook), *words]
@@ -57,6 +58,47 @@ def test_run_is_the_same_as_of_the_program(playbook: Path, words: list[str]) -> 
     cold = result(begin(str(PROGRAM), playbook, *words))
     for _each in range(2):
         assert result(begin(str(FOLDER / "ansible-playbook"), playbook, *words)) == cold
+
+
+OTHER_CHECK = """
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {"failed": True, "msg": "another collection of this name"}
+"""
+
+
+def test_run_uses_the_collection_beside_its_playbook(playbook: Path) -> None:
+    plugin = playbook.parent / "collections/ansible_collections/pyweb/stack/plugins/action/check.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(OTHER_CHECK)
+    playbook.write_text("- hosts: localhost\n  gather_facts: false\n  tasks: [pyweb.stack.check: {}]\n")
+    for program in (str(PROGRAM), str(FOLDER / "ansible-playbook")):
+        status, output = result(begin(program, playbook))
+        assert status == 2
+        assert "another collection of this name" in output
+
+
+GIVEN = """
+import sys
+import server
+from ansible.plugins.loader import init_plugin_loader
+
+server.preload_collections()
+ours = [name for name in sys.modules if name.startswith("ansible_collections")]
+init_plugin_loader()
+import ansible_collections.pyweb.stack
+print(ours, "ansible_collections.pyweb.stack.plugins.action.check" in sys.modules)
+"""
+
+
+def test_a_run_gets_the_plugins_of_this_checkout_once_it_has_found_the_collection() -> None:
+    words, environment = [sys.executable, "-c", GIVEN], {**os.environ, "PYTHONPATH": str(FOLDER)}
+    environment["ANSIBLE_CONFIG"] = str(FOLDER.parents[2] / "ansible.cfg")
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "[] True\n", done.stdout + done.stderr
 
 
 def test_run_ends_with_its_caller(playbook: Path, tmp_path: Path) -> None:

@@ -124,10 +124,10 @@ def test_the_long_table_of_the_doctor_runs_with_all_or_by_name(runner):
     assert step.env["PYWEB_PLATFORM"] == "debian12"
 
 
-def test_ansible_is_preloaded_except_where_times_are_compared_and_in_the_brief_scenarios(runner):
+def test_ansible_is_preloaded_except_in_the_brief_scenarios(runner):
     steps = [step for step in runner.all_steps({}) if step.platform and not step.name.startswith("image")]
     cold = {step.name.rpartition(" ")[0] for step in steps if "PYWEB_PRELOADED" not in step.env}
-    assert cold == {"load times", "molecule platform", "molecule sanity"}
+    assert cold == {"molecule platform", "molecule sanity"}
 
 
 def test_the_site_of_the_documentation_is_visited_with_all_or_by_name(runner):

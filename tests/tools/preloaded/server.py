@@ -21,8 +21,15 @@ import socket
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
+from ansible.plugins.loader import init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+PYWEB = Path(__file__).resolve().parents[3] / "plugins"
 IDLE_SECONDS = 60
 # Without it, the server ended before it took the run, and another one may be asked.
 TAKEN = b"+"
@@ -41,6 +48,13 @@ PLUGINS = {
     "strategy": "linear",
     "test": "core files mathstuff uri",
     "vars": "host_group_vars",
+}
+COLLECTIONS = {
+    "ansible.posix": ["callback.json"],
+    "community.docker": ["connection.docker"],
+    "pyweb.stack": [
+        f"{path.parent.name}.{path.stem}" for kind in ("action", "filter") for path in PYWEB.glob(f"{kind}/*.py")
+    ],
 }
 # What Ansible imports late, and what the collection's checks import.
 LIBRARIES = ("cryptography.x509", "dataclasses", "ansible.executor.module_common", "ansible.executor.task_executor")
@@ -153,9 +167,44 @@ def preload() -> None:
     plugins = [f"ansible.plugins.{kind}.{name}" for kind, names in PLUGINS.items() for name in names.split()]
     for name in (*PROGRAMS.values(), *LIBRARIES, *plugins):
         importlib.import_module(name)
+    preload_collections()
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+def preload_collections() -> None:
+    """Import plugins of collections; a run that finds the same collections gets these modules.
+
+    Ansible looks for collections in each run, because playbooks can have some beside them.
+    """
+    folders: dict[str, str] = {}
+    modules: dict[str, dict[str, ModuleType]] = {}
+
+    def note(collection_name: str, collection_path: str) -> None:
+        folders[collection_name] = os.path.realpath(collection_path)
+
+    def give(collection_name: str, collection_path: str) -> None:
+        if folders.get(collection_name) == os.path.realpath(collection_path):
+            sys.modules.update(modules[collection_name])
+
+    init_plugin_loader()
+    AnsibleCollectionConfig.on_collection_load += note
+    for collection, plugins in COLLECTIONS.items():
+        for plugin in plugins:
+            # A checkout has it, but its dependencies may not be installed.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(f"ansible_collections.{collection}.plugins.{plugin}")
+    # As if none had been looked for.
+    _AnsibleCollectionFinder._remove()
+    AnsibleCollectionConfig.on_collection_load -= note
+    AnsibleCollectionConfig.on_collection_load += give
+    found = {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "ansible_collections"
+    }
+    for collection in folders:
+        start = f"ansible_collections.{collection}.plugins"
+        modules[collection] = {name: module for name, module in found.items() if f"{name}.".startswith(f"{start}.")}
 
 
 def _lead_group(process: int) -> None:
