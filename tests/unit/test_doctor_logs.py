@@ -383,6 +383,46 @@ def test_error_of_the_last_start_that_ended_is_shown():
     assert began == 4.0
 
 
+def ended(start, *own, restarted=True):
+    """What the journal has of a start that fails."""
+    lines = [("Started shop", "INVOCATION_ID", start), *own]
+    lines.append(("shop.service: Main process exited, code=exited, status=1/FAILURE", "INVOCATION_ID", start))
+    again = ("shop.service: Scheduled restart job, restart counter is at 3.", "INVOCATION_ID", start)
+    return [*lines, *[again] * restarted]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_line_without_an_id_belongs_to_the_start_at_that_time(before):
+    line = ("the ini does not exist", "_PID", "74")
+    last = ended("b", restarted=False)
+    said = journal(*ended("a", ("old", "_SYSTEMD_INVOCATION_ID", "a")), *([line, *last] if before else [*last, line]))
+    text, began = of_last_start(said)
+    assert "the ini does not exist" in text.splitlines()
+    assert "old" not in text
+    assert began == (6.0 if before else 5.0)
+
+
+def test_start_that_printed_nothing_is_explained_by_the_one_that_systemd_restarted():
+    own = ("the ini does not exist", "_SYSTEMD_INVOCATION_ID", "a")
+    text, began = of_last_start(journal(*ended("a", own), *ended("b"), *ended("c", restarted=False)))
+    assert text.splitlines()[0] == "the ini does not exist"
+    assert began == 8.0
+    # The user has started it again since, perhaps after a change.
+    text, _began = of_last_start(journal(*ended("a", own, restarted=False), *ended("b", restarted=False)))
+    assert "ini" not in text
+    # It is known why: systemd could not start the program.
+    step = ("shop.service: Failed at step EXEC spawning /usr/bin/uwsgi", "INVOCATION_ID", "b")
+    assert "ini" not in of_last_start(journal(*ended("a", own), *ended("b", step, restarted=False)))[0]
+
+
+@pytest.mark.parametrize("line", ["Failed to attach 60 to compat systemd cgroup", "a unit file has an unknown key"])
+def test_lines_of_systemd_are_not_the_output_of_the_service(line):
+    pid = {"Failed": ("_SYSTEMD_INVOCATION_ID", "b")}.get(line.split()[0], ("_PID", "1"))
+    own = ("the ini does not exist", "_SYSTEMD_INVOCATION_ID", "a")
+    said = journal(*ended("a", own), *ended("b", (line, *pid), restarted=False))
+    assert "the ini does not exist" in of_last_start(said)[0]
+
+
 def test_journal_without_an_ended_start_shows_its_last_lines():
     assert of_last_start(journal(("a", "INVOCATION_ID", "x"), ("b", "INVOCATION_ID", "x"))) == ("a\nb", 1.0)
     assert of_last_start("") == ("", 0.0)
