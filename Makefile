@@ -22,7 +22,7 @@ demo: setup engine ## Deploy a Django site into a new container, and run the doc
 	@$(RUN) python $(TOOLS)/demo.py
 
 .PHONY: test
-test: ## Test everything on one platform of each family, the basics on the others: about an hour
+test: ## Test everything on one platform of each family, the basics on the others: about 45 minutes
 	@$(TOOLS)/test.py
 
 .PHONY: test-all
