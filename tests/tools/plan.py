@@ -98,11 +98,11 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         *ansible_test(by_name=asked_all != ["all"]),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
+        *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
-        *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
         *docs_site(by_name=asked_all != ["all"]),
         *from_outside(full, platforms, by_name=asked_all != ["all"]),
         *(vm() if VM_PLATFORM in platforms else []),
