@@ -22,5 +22,7 @@ def test_testssl_finds_nothing_of_medium_severity_or_above(served: World, kind: 
     findings = served.scans[kind].findings()
     assert findings["TLS1_3"][0] == "OK", findings
     assert findings["TLS1"][1] == findings["SSLv3"][1] == "not offered"
-    bad = {name: found for name, found in findings.items() if found[0] in BAD and name not in ALLOWED}
+    # Other tests renew certificates meanwhile. If testssl.sh sees two, it reports on each: `cert_notAfter <cert#2>`.
+    kinds = {name: name.partition(" <cert#")[0] for name in findings}
+    bad = {name: found for name, found in findings.items() if found[0] in BAD and kinds[name] not in ALLOWED}
     assert not bad, bad

@@ -14,7 +14,7 @@ Environment:
              With FULL=all, the long table of the doctor is tested too (the step doctor-long), and the site of the
              documentation is built and opened (the steps docs-site), and ansible-test runs (the steps sanity).
   SCENARIOS  the scenarios of molecule
-  JOBS       how many steps run in parallel (default: two more than there are cores, because steps sometimes wait)
+  JOBS       how many steps run in parallel (default: one more than there are cores, because steps sometimes wait)
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(words: list[str]) -> int:
         print(f"no step is called {' or '.join(words)}; known: {known}", file=sys.stderr)
         return 2
     plan.LOGS.mkdir(exist_ok=True)
-    run_all(steps, jobs=max(1, int(os.environ.get("JOBS") or (os.cpu_count() or 1) + 2)))
+    run_all(steps, jobs=max(1, int(os.environ.get("JOBS") or (os.cpu_count() or 1) + 1)))
     return report(steps)
 
 
