@@ -134,9 +134,11 @@ def ca_image() -> Step:
 
 
 def load(platform: str) -> Step:
-    """The tests under load that compare times, on one platform: nothing else may run once their host is set up."""
+    """The tests under load that compare times, on one platform: nothing else may run once their host is set up.
+
+    Their controller is a preloaded Ansible, because it shares the cores with the host, which a user's does not.
+    """
     step = suite("load times", platform, "tests/load/test_times.py")
-    # Forks of a preloaded Ansible load the machine less, as a controller on another machine would.
     step.alone = True
     step.env["PYWEB_ALONE"] = str(ALONE)
     return step

@@ -415,11 +415,17 @@ def test_start_that_printed_nothing_is_explained_by_the_one_that_systemd_restart
     assert "ini" not in of_last_start(journal(*ended("a", own), *ended("b", step, restarted=False)))[0]
 
 
-@pytest.mark.parametrize("line", ["Failed to attach 60 to compat systemd cgroup", "a unit file has an unknown key"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("Failed to attach 60 to compat systemd cgroup", "_SYSTEMD_INVOCATION_ID", "b"),
+        ("a unit file has an unknown key", "_PID", "1"),
+    ],
+    ids=["before the service", "of the manager"],
+)
 def test_lines_of_systemd_are_not_the_output_of_the_service(line):
-    pid = {"Failed": ("_SYSTEMD_INVOCATION_ID", "b")}.get(line.split()[0], ("_PID", "1"))
     own = ("the ini does not exist", "_SYSTEMD_INVOCATION_ID", "a")
-    said = journal(*ended("a", own), *ended("b", (line, *pid), restarted=False))
+    said = journal(*ended("a", own), *ended("b", line, restarted=False))
     assert "the ini does not exist" in of_last_start(said)[0]
 
 

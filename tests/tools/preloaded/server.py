@@ -192,7 +192,7 @@ def preload_collections() -> None:
     AnsibleCollectionConfig.on_collection_load += note
     for collection, plugins in COLLECTIONS.items():
         for plugin in plugins:
-            # A checkout has it, but its dependencies may not be installed.
+            # The collections that this one needs may not be installed.
             with contextlib.suppress(ImportError):
                 importlib.import_module(f"ansible_collections.{collection}.plugins.{plugin}")
     # As if none had been looked for.
