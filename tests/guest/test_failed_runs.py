@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 from fixtures import PLATFORM
-from host import Host, Run
+from host import ROOT, Host, Run
 from platforms import PLATFORMS
 
 SITE = {"name": "shop", "domains": ["shop.example"]}
@@ -112,12 +112,17 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     # As if it had been killed a moment later. apt-get does not call its hook for packages that it only configures.
     unpacked = host.run("dpkg --unpack /var/cache/apt/archives/*.deb; dpkg-query --show --showformat '${Status}' nginx")
     assert unpacked.stdout.endswith("unpacked"), unpacked.stdout + unpacked.stderr
-    assert host.play([MISSPELT]).status != 0
+    # And as an earlier version, killed while pip wrote uv, left it: everything is there, but not executable.
+    host.told("cd /opt/sites; rm -rf .tools; install -D -m 0644 /bin/true .tools/bin/uv; mkdir -p .tools.new")
+    run = host.play([MISSPELT])
+    assert run.status != 0
+    assert "djnago-that-nobody-wrote" in run.error, run.error
     # The killed run may have started a release of the site, which keeps running.
     left = [line for line in services(host).splitlines() if not line.startswith("uwsgi-shop")]
     assert left == before.splitlines()
 
     host.deploy([SITE])
+    assert host.told("cd /opt/sites; echo .tools* .[!.]*/bin/uv").split() == [".tools", ".tools/bin/uv"]
     after = services(host)
     assert after.rpartition("\n\n")[2] == before.rpartition("\n\n")[2]
     assert host.told("systemctl is-active nginx firewalld").split() == ["active", "active"]
@@ -131,3 +136,25 @@ def test_a_first_run_has_the_same_task_counts_however_slow_the_packages_are(host
     host.told(SLOW.format(seconds=2))
     slow = host.deploy([SITE])
     assert counts(quick) == counts(slow)
+
+
+@pytest.mark.same_everywhere
+def test_a_failed_run_leaves_no_part_of_a_virtualenv(baked: Host) -> None:
+    """The tutorial's layout: the project is in the directory of the virtualenv that the first run makes."""
+    host, works = baked, "/srv/works"
+    host.told(f"mkdir -p {works}/bin; echo theirs > {works}/bin/deploy.sh")
+    host.copy(ROOT / "examples/mysite", f"{works}/mysite")
+    host.told(f"echo djnago-that-nobody-wrote >> {works}/mysite/requirements.txt")
+    before = host.told(f"cd {works}; find . | sort")
+    site = {**SITE, "source": {"path": f"{works}/mysite"}, "virtualenv": works, "health": {"path": "/healthz"}}
+    run = host.play([site])
+    assert "djnago-that-nobody-wrote" in run.error, run.error
+    assert host.told(f"cd {works}; find . -path ./bin/python -o -name pyvenv.cfg -o -path './lib/python*' -prune") == ""
+    assert set(before.split()) <= set(host.told(f"cd {works}; find .").split())
+
+    # The requirements must be installed now, although nothing but the code names them.
+    host.told(f"sed -i /djnago/d {works}/mysite/requirements.txt")
+    host.deploy([site])
+    assert host.told(f"{works}/bin/python -c 'import django, PIL; print(django.__file__)'").startswith(works)
+    assert host.told(f"cat {works}/bin/deploy.sh") == "theirs"
+    assert host.deploy([site]).changed == 0

@@ -113,3 +113,11 @@ def printed(code, environment, cwd=None):
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def with_uv(context):
+    """Put uv in place, so that it is not installed; return its path."""
+    path = Path(context.layout.tools) / "bin/uv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o755)
+    return str(path)

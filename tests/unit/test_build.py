@@ -25,7 +25,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build.context import C
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
-from builds import AS_ROOT, ME, PYTHON, FakeShell, failed, make_context
+from builds import AS_ROOT, ME, PYTHON, FakeShell, failed, make_context, with_uv
 
 SECRET = "correct-horse-battery"
 
@@ -274,7 +274,7 @@ class Host:
         self.context = make_context(tmp_path, shell=self.shell, user=user, builder=builder, **keys)
         if self.context.site["source"]["kind"] == "directory":
             self.context.site["source"]["digest"] = "d" * 64
-        write(self.context.layout.tools, {"bin/uv": ""})
+        with_uv(self.context)
         self.build = Build.identify(self.context, packed(tmp_path) if upload else "")
         self.root = Path(self.build.root)
         self.owners = {}

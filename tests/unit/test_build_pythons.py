@@ -10,7 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import pythons
 from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
 from ansible_collections.pyweb.stack.plugins.module_utils.host import managed_pythons
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from builds import PYTHON, FakeShell, failed, make_context
+from builds import PYTHON, FakeShell, failed, make_context, with_uv
 
 UV = """No solution found when resolving dependencies
   cause: Because the current Python version (3.11.2) does not satisfy Python>=3.12 and django>=6.0 depends on \
@@ -70,9 +70,7 @@ def build(tmp_path, monkeypatch):
         root = Path(context.layout.builds) / "0123456789ab"
         (root / "src").mkdir(parents=True)
         (root / "src/pyproject.toml").write_text(text)
-        tools = Path(context.layout.tools) / "bin/uv"
-        tools.parent.mkdir(parents=True)
-        tools.write_text("")
+        with_uv(context)
         used = []
 
         def provide(inner, where):

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import downloads, virtualenv
+from ansible_collections.pyweb.stack.plugins.module_utils.build import downloads, pythons, unfinished, virtualenv
 from ansible_collections.pyweb.stack.plugins.module_utils.build import installer as installing
 from ansible_collections.pyweb.stack.plugins.module_utils.build.installer import Installer
 from ansible_collections.pyweb.stack.plugins.module_utils.build.requirements import Requirements, gather
@@ -22,7 +22,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.pins import Pin
-from builds import AS_ROOT, ME, FakeShell, failed, make_context
+from builds import AS_ROOT, ME, FakeShell, failed, make_context, with_uv
 from lock_files import with_index
 
 UV_LOCK = with_index("""version = 1
@@ -213,14 +213,6 @@ def test_another_uwsgi_required_by_a_dependency_is_left_out(tmp_path):
 
 
 # --- the installer ---
-
-
-def with_uv(context):
-    """Put uv in place, so that it is not installed."""
-    path = Path(context.layout.tools) / "bin/uv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("")
-    return str(path)
 
 
 def test_settings_of_pip_are_passed_to_uv(tmp_path):
@@ -512,15 +504,17 @@ def make_tools(argv):
 
 def test_uv_is_installed_once_for_all_sites(tmp_path, wheels, locks):
     tools = str(tmp_path / "sites/.tools")
-    shell = FakeShell("shop", {"-m venv": make_tools, "pip install": lambda _argv: Path(f"{tools}/bin/uv").touch()})
+    new = f"{tools}.new"
+    shell = FakeShell("shop", {"-m venv": make_tools, "pip install": lambda _argv: Path(f"{new}/bin/uv").touch(0o755)})
     context = make_context(tmp_path, shell=shell)
-    os.makedirs(f"{tools}/left-by-a-killed-run")
+    os.makedirs(f"{new}/left-by-a-killed-run")
     assert Installer(context, context.user, "/build").uv == f"{tools}/bin/uv"
     assert shell.commands("installer") == [
-        f"/usr/bin/python3 -m venv --without-pip {tools}",
-        f"{tools}/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-cache-dir --no-deps "
-        f"--require-hashes -r {tools}/uv.txt",
+        f"/usr/bin/python3 -m venv --without-pip {new}",
+        f"{new}/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-cache-dir --no-deps "
+        f"--require-hashes -r {new}/uv.txt",
     ]
+    assert sorted(os.listdir(tmp_path / "sites")) == [".tools", "shop"]
     assert Path(f"{tools}/uv.txt").read_text() == downloads.requirement("uv")
     assert {call.user for call in shell.calls} == {"root"}
     assert Path(f"{tools}/lib/python3.12/site-packages/pip/__init__.py").read_text() == "pip-24.0-py3-none-any.whl"
@@ -547,7 +541,28 @@ def test_an_incomplete_uv_is_removed(tmp_path, wheels, locks):
     shell = FakeShell("shop", {"-m venv": make_tools, "pip install": failed("installer", "no index")})
     with pytest.raises(StepError, match="no index"):
         Installer(make_context(tmp_path, shell=shell), "root", "/build")
-    assert not (tmp_path / "sites/.tools").exists()
+    assert os.listdir(tmp_path / "sites") == ["shop"]
+
+
+def test_a_killed_installation_of_uv_leaves_nothing_that_is_used(tmp_path, wheels, locks):
+    """A power failure or SIGKILL may come while pip writes uv; pip makes it executable last."""
+    tools = tmp_path / "sites/.tools"
+    seen = []
+
+    def install(_argv):
+        seen.append(tools.exists())
+        Path(f"{tools}.new/bin/uv").touch(0o755)
+
+    context = make_context(tmp_path, shell=FakeShell("shop", {"-m venv": make_tools, "pip install": install}))
+    Installer(context, context.user, "/build")
+    assert seen == [False]
+    # As a version that installed it in place left it.
+    (tools / "bin/uv").chmod(0o644)
+    (tools / "half").touch()
+    Installer(context, context.user, "/build")
+    assert seen == [False, True]
+    assert os.access(tools / "bin/uv", os.X_OK)
+    assert not (tools / "half").exists()
 
 
 def test_a_python_without_pip_is_an_error(tmp_path, locks, monkeypatch):
@@ -769,6 +784,89 @@ def test_an_existing_virtualenv_of_the_inventory_gets_the_required_packages(tmp_
     assert host.shell.commands()[-1] == f"{tmp_path}/venv/bin/python -c import django"
 
 
+def in_code(tmp_path, texts, **keys):
+    """Return a site whose virtualenv is to be made in the directory of its code, which contains these files."""
+    code = write(tmp_path / "code", {"manage.py": "", **texts})
+    return Host(tmp_path, source={"path": code}, virtualenv=code, **keys)
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir())
+
+
+@AS_ROOT
+@pytest.mark.parametrize("there", [None, [], ["bin/deploy.sh", "lib/shop.py", "python.txt"]])
+@pytest.mark.parametrize("end", [failed("requirements", "no index"), KeyboardInterrupt()], ids=["failed", "ended"])
+def test_a_failed_virtualenv_of_the_inventory_is_removed_but_nothing_else(tmp_path, there, end):
+    """If a part of it stayed, the next run would take it for an existing virtualenv, and install nothing into it."""
+
+    def install(argv):
+        write(home, {"lib/python3.12/site-packages/half.py": "", "pyvenv.cfg": ""})
+        raise end
+
+    host, home = named(tmp_path, [], **DJANGO), tmp_path / "venv"
+    if there is None:
+        home.rmdir()
+    else:
+        write(home, dict.fromkeys(there, "theirs"))
+    host.shell.answers["pip install"] = install
+    with pytest.raises(type(end)):
+        pythons.provide(host.context, host.root)
+    # Only the files that the virtualenv would overwrite may stay beside other files.
+    assert home.exists() is (there is not None)
+    assert [name for name in tree(home) if name != "lib/module.py"] == (there or [])
+    assert not os.path.exists(host.context.layout.unfinished)
+
+    host.shell.answers["pip install"] = ""
+    _context, made = pythons.provide(host.context, host.root)
+    assert host.shell.commands("requirements")[-2].endswith(" Django>=5.2,<5.3 pyuwsgi")
+    assert (home / "bin/python").exists()
+    assert made == str(home)
+    assert not os.path.exists(host.context.layout.unfinished)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("there", [[], ["shop.py", "bin/deploy.sh"]])
+def test_a_virtualenv_of_the_inventory_left_by_a_killed_run_is_made_again(tmp_path, there):
+    host, home = named(tmp_path, [], **DJANGO), tmp_path / "venv"
+    write(home, dict.fromkeys(there, "theirs"))
+    unfinished.begin(host.context.layout, str(home))
+    write(home, {"bin/python": "", "bin/python3": "", "pyvenv.cfg": "", "lib/python3.11/site-packages/half.py": ""})
+    # Somebody adds files before the next run.
+    write(home, {f"{name}.new": "" for name in there})
+    pythons.provide(host.context, host.root)
+    assert [call.step for call in host.shell.calls][:2] == ["virtualenv", "requirements"]
+    assert tree(home) == sorted([*there, *(f"{name}.new" for name in there), "bin/python", "lib/module.py"])
+    # Complete now, so it is as good as one that was there before.
+    host.shell.calls.clear()
+    pythons.provide(host.context, host.root)
+    assert "virtualenv" not in [call.step for call in host.shell.calls]
+
+
+@AS_ROOT
+def test_another_python_does_not_remove_the_code_beside_the_virtualenv(tmp_path, monkeypatch):
+    """The virtualenv is in the directory of the project, and the project needs another Python of the host."""
+    monkeypatch.setattr(
+        pythons, "_on_this_host", lambda: {"3.13": "/usr/bin/python3.13", "3.12": "/usr/bin/python3.12"}
+    )
+    host = in_code(tmp_path, {"shop/settings.py": ""}, **DJANGO)
+    host.context.site["python"] = "auto"
+    refusal = (
+        "Because the current Python version (3.12) does not satisfy Python>=3.13 and shop>=1 depends on Python>=3.13"
+    )
+
+    def install(argv):
+        if not (tmp_path / "second").exists():
+            (tmp_path / "second").touch()
+            write(tmp_path / "code", {"lib/python3.12/site-packages/half.py": ""})
+            raise StepError("shop", "requirements", f"exit status 1\n{refusal}")
+
+    host.shell.answers["pip install"] = install
+    context, home = pythons.provide(host.context, host.root)
+    assert context.site["interpreter"]["path"] == "/usr/bin/python3.13"
+    assert tree(home) == ["bin/python", "lib/module.py", "manage.py", "shop/settings.py"]
+
+
 # --- uWSGI from its tarball ---
 
 
@@ -813,7 +911,7 @@ class TarballHost(Host):
 def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
     host = TarballHost(tmp_path, tarball=uwsgi_tarball(tmp_path / "srv/uwsgi.tar.gz"))
     home = host.provide()
-    unpack, compile_, copy = (call for call in host.shell.calls if call.step == "uwsgi")
+    unpack, compile_, copy, rename = (call for call in host.shell.calls if call.step == "uwsgi")
     folder = unpack.argv[-3]
     # Not in the cache, whose owner could place a link where root writes.
     assert os.path.dirname(folder) == layouts.MEMORY
@@ -821,8 +919,9 @@ def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
     assert unpack.stdin.name == str(tmp_path / "scratch/uwsgi-shop.tar.gz")
     assert compile_.argv == [f"{home}/bin/python", "uwsgiconfig.py", "--build"]
     assert compile_.cwd == f"{folder}/uwsgi-2.0.31"
-    assert copy.argv == ["install", "-m", "0755", f"{folder}/uwsgi-2.0.31/uwsgi", f"{home}/bin/uwsgi"]
-    assert {call.user for call in (unpack, compile_, copy)} == {ME}
+    assert copy.argv == ["install", "-m", "0755", f"{folder}/uwsgi-2.0.31/uwsgi", f"{home}/bin/.uwsgi.new"]
+    assert rename.argv == ["mv", "--force", "--no-target-directory", copy.argv[-1], f"{home}/bin/uwsgi"]
+    assert {call.user for call in (unpack, compile_, copy, rename)} == {ME}
     assert not os.path.exists(folder)
 
 
@@ -843,7 +942,7 @@ def test_uwsgi_without_a_tarball_is_downloaded_from_the_package_index(tmp_path, 
         "/usr/bin/python3 /pip-24.0-py3-none-any.whl/pip download --quiet --no-deps --no-binary "
     )
     assert download.endswith(f" {requirement}")
-    assert len(host.commands()) == 4
+    assert len(host.commands()) == 5
 
 
 @AS_ROOT

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import compilers
@@ -12,7 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build.installer import
 from ansible_collections.pyweb.stack.plugins.module_utils.build.requirements import Requirements
 from ansible_collections.pyweb.stack.plugins.module_utils.host import platform, system_packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from builds import FakeShell, make_context
+from builds import FakeShell, make_context, with_uv
 
 UV = """error: Failed to build `{}`
   cause: The build backend returned an error
@@ -119,9 +117,7 @@ def install(tmp_path, output, installer="uv", answers=None, **keys):
     shell = FakeShell("shop", {**(answers or {}), "pip install": refuse}, "3.13")
     context = make_context(tmp_path, installer, shell=shell, **keys)
     context.site["interpreter"] = {**context.site["interpreter"], "headers": ["python3-dev"]}
-    tools = Path(context.layout.tools) / "bin"
-    tools.mkdir(parents=True)
-    (tools / "uv").touch()
+    with_uv(context)
     with pytest.raises(StepError) as caught:
         Installer(context, context.user, str(tmp_path)).install("requirements", "/venv", Requirements(names=["x"]))
     return str(caught.value)
@@ -224,8 +220,7 @@ def no_compiler(monkeypatch):
 def refuse(tmp_path, pinned, said="", installer="uv"):
     answer = StepError("shop", "requirements", said) if said else ""
     context = make_context(tmp_path, installer, shell=FakeShell("shop", {"--only-binary psycopg2": answer}, "3.13"))
-    os.makedirs(f"{context.layout.tools}/bin")
-    Path(f"{context.layout.tools}/bin/uv").touch()
+    with_uv(context)
     compilers.refuse_without_compiler(context, Installer(context, context.user, "/build"), pinned)
     return context.shell.calls
 

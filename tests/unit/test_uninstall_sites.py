@@ -228,11 +228,12 @@ def test_media_in_another_directory_are_kept(host):
 def test_shared_tools_are_removed_with_the_empty_roots(host):
     remove(host, purge=True)
     host.put("/opt/sites/.tools/pyvenv.cfg")
+    host.put("/opt/sites/.tools.new/pyvenv.cfg")
     host.put("/opt/sites/.pythons/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13")
     host.put("/var/lib/sites/other/theirs")
     report = Report()
     sites.tools([found.FoundSite(host.layout, "site-shop", True)], report, check_mode=False)
     # Directories recorded for the site were removed with it; the remaining ones are empty now.
-    assert host.shown(report.removed)[:2] == ["/opt/sites/.tools", "/opt/sites/.pythons"]
+    assert host.shown(report.removed)[:3] == ["/opt/sites/.tools", "/opt/sites/.tools.new", "/opt/sites/.pythons"]
     assert {"/opt/sites", "/etc/sites"} <= set(host.shown(report.removed))
     assert host.text("/var/lib/sites/other/theirs") == ""

@@ -52,27 +52,38 @@ def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def bring_uv(context: Context, uv: str) -> None:
-    """Install uv for all sites of the host, once, in its own virtualenv; `uv` is the path of the program afterwards."""
-    tools = context.layout.tools
-    if os.path.exists(uv):
+    """Install uv for all sites of the host, once, in its own virtualenv; `uv` is the path of the program afterwards.
+
+    It is made in another directory and renamed, so a killed run leaves nothing that the next one would take for uv.
+    """
+    if _is_there(uv):
         return
+    tools, new = context.layout.tools, context.layout.new_tools
     with files.locked(os.path.basename(tools)):
-        if os.path.exists(uv):
+        if _is_there(uv):
             return  # another run installed it while this one waited
-        files.remove(tools)
+        files.remove(new)
         try:
             run = context.shell.run
-            run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
+            run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", new])
             # ensurepip takes longer than everything else here: it compiles pip, which is used only once.
             with zipfile.ZipFile(pip_wheel()) as wheel:
-                wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
-            pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            files.write(f"{tools}/uv.txt", requirement("uv"))
-            pip += ["--no-compile", "--no-cache-dir", "--no-deps", "--require-hashes", "-r", f"{tools}/uv.txt"]
+                wheel.extractall(glob.glob(f"{new}/lib/python3*/site-packages")[0])
+            pip = [f"{new}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            files.write(f"{new}/uv.txt", requirement("uv"))
+            pip += ["--no-compile", "--no-cache-dir", "--no-deps", "--require-hashes", "-r", f"{new}/uv.txt"]
             run("installer", pip, environment=pip_environment(context.environment))
+            files.sync_file(f"{new}/bin/uv")
         except BaseException:
-            files.remove(tools)
+            files.remove(new)
             raise
+        files.remove(tools)
+        files.move(new, tools)
+
+
+def _is_there(uv: str) -> bool:
+    """Return whether uv is installed: an earlier version installed it in place, and pip makes it executable last."""
+    return os.access(uv, os.X_OK)
 
 
 def pip_wheel() -> str:

@@ -216,7 +216,10 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
         unpacked = os.path.dirname(configs[0])
         built = [f"{home}/bin/python", "uwsgiconfig.py", "--build"]
         context.inside.run("uwsgi", built, tool.owner, unpacked)
-        run("uwsgi", ["install", "-m", "0755", f"{unpacked}/uwsgi", f"{home}/bin/uwsgi"], tool.owner)
+        # a killed run must not leave a part of it under its name
+        new = f"{home}/bin/.uwsgi.new"
+        run("uwsgi", ["install", "-m", "0755", f"{unpacked}/uwsgi", new], tool.owner)
+        run("uwsgi", ["mv", "--force", "--no-target-directory", new, f"{home}/bin/uwsgi"], tool.owner)
 
 
 def _tarball(context: Context) -> str:

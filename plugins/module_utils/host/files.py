@@ -102,6 +102,15 @@ def move(temporary: str, path: str) -> None:
     sync(os.path.dirname(path))
 
 
+def sync_file(path: str) -> None:
+    """Write what another program wrote to a file to the disk (fsync(2))."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync(folder: str) -> None:
     """Write the entries of a directory to the disk (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -233,6 +233,11 @@ class Layout:
         return f"{os.path.dirname(self.root)}/.tools"
 
     @property
+    def new_tools(self) -> str:
+        """Return the directory in which that virtualenv is made; it is then renamed, so `tools` is always complete."""
+        return f"{self.tools}.new"
+
+    @property
     def pythons(self) -> str:
         """Return the directory of the Pythons that uv installed, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.pythons"
@@ -296,6 +301,11 @@ class Layout:
 
     def virtualenv(self, venv_id: str) -> str:
         return f"{self.virtualenvs}/{venv_id}"
+
+    @property
+    def unfinished(self) -> str:
+        """Return the note of a virtualenv outside of `virtualenvs` that a run is making, see `build/unfinished.py`."""
+        return f"{self.root}/unfinished.json"
 
     # --- releases ---
 

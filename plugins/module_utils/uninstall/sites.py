@@ -22,7 +22,7 @@ from ..tls import acme_leave, leave
 from .report import Report
 
 # What a site has below its root. Other files there are not ours.
-ENTRIES = ("builds", "virtualenvs", "releases", "current", "previous", "history", "manage", "list")
+ENTRIES = ("builds", "virtualenvs", "releases", "current", "previous", "history", "manage", "list", "unfinished.json")
 LEFTOVERS = re.compile(r"\.pyweb-[0-9]+|\.(current|previous)\.new")
 
 
@@ -50,8 +50,9 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
 def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
     """Remove uv and its Pythons, which the sites of one root share, and empty default roots."""
     sites = list(sites)
-    found = {site.layout.tools for site in sites} | {Layout.under("any").tools}
-    for path in sorted(found):
+    layouts_found = [*(site.layout for site in sites), Layout.under("any")]
+    found = {layout.tools for layout in layouts_found}
+    for path in sorted({*found, *(layout.new_tools for layout in layouts_found)}):
         if os.path.exists(f"{path}/pyvenv.cfg"):
             _remove([path], report, check_mode)
     for path in sorted({site.layout.pythons for site in sites} | {Layout.under("any").pythons}):
