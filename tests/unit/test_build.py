@@ -458,6 +458,22 @@ def test_a_failing_step_removes_the_unfinished_build(tmp_path, name):
 
 
 @AS_ROOT
+def test_a_failing_step_removes_the_virtualenv_that_the_build_made_in_place(tmp_path):
+    """The next build would install nothing into it, even if the missing package has been added to the requirements."""
+    command, failure, words = FAILURES["probing"]
+    write(tmp_path / "own", PROJECT)
+    keys = {"source": {"path": str(tmp_path / "own")}, "virtualenv": str(tmp_path / "own/venv")}
+    host = Host(tmp_path, broken={command: failure}, upload=False, **keys)
+    with pytest.raises(StepError, match=words):
+        host.build.make()
+    assert not (tmp_path / "own/venv").exists()
+    del host.shell.answers[command]
+    host.shell.answers["own/venv/bin/python - "] = host._probe
+    host.build.make()
+    assert (tmp_path / "own/venv/bin/python").exists()
+
+
+@AS_ROOT
 def test_a_failing_probe_shows_the_projects_output(tmp_path):
     command, failure, _words = FAILURES["probing"]
     with pytest.raises(StepError) as caught:

@@ -784,18 +784,44 @@ def test_an_existing_virtualenv_of_the_inventory_gets_the_required_packages(tmp_
     assert host.shell.commands()[-1] == f"{tmp_path}/venv/bin/python -c import django"
 
 
-def in_code(tmp_path, texts, **keys):
-    """Return a site whose virtualenv is to be made in the directory of its code, which contains these files."""
-    code = write(tmp_path / "code", {"manage.py": "", **texts})
-    return Host(tmp_path, source={"path": code}, virtualenv=code, **keys)
+def made_by(host):
+    """Return the virtualenv of a build of which nothing but its virtualenv is made."""
+    with unfinished.making(host.context.layout, host.context.site["virtualenv"]):
+        return pythons.provide(host.context, host.root)
 
 
 def tree(folder):
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir())
 
 
+def killed(host, home, there, stage):
+    """Leave what a build leaves that is killed while it makes the virtualenv, or while it installs packages."""
+    write(home, dict.fromkeys(there, "theirs"))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(argv):
+        write(home, {"bin/python": "", "bin/python3": ""})
+        (home / "bin/python").chmod(0o755)
+        if stage != "venv":
+            write(home, {"pyvenv.cfg": "home = /usr/bin\n", "lib/python3.12/site-packages/half.py": ""})
+            unfinished.made(host.context.layout, str(home))
+        shutil.copy(host.context.layout.unfinished, home.parent / "note")
+        home.rename(home.parent / "left")
+        raise Killed
+
+    host.shell.answers = {"venv --quiet": kill}
+    with pytest.raises(Killed):
+        made_by(host)
+    (home.parent / "left").rename(home)
+    (home.parent / "note").rename(host.context.layout.unfinished)
+    host.shell.answers = {"venv --quiet": host._make}
+    host.shell.calls.clear()
+
+
 @AS_ROOT
-@pytest.mark.parametrize("there", [None, [], ["bin/deploy.sh", "lib/shop.py", "python.txt"]])
+@pytest.mark.parametrize("there", [None, [], ["bin/deploy.sh", "bin/python3-config", "lib/shop.py", "python.txt"]])
 @pytest.mark.parametrize("end", [failed("requirements", "no index"), KeyboardInterrupt()], ids=["failed", "ended"])
 def test_a_failed_virtualenv_of_the_inventory_is_removed_but_nothing_else(tmp_path, there, end):
     """If a part of it stayed, the next run would take it for an existing virtualenv, and install nothing into it."""
@@ -811,14 +837,14 @@ def test_a_failed_virtualenv_of_the_inventory_is_removed_but_nothing_else(tmp_pa
         write(home, dict.fromkeys(there, "theirs"))
     host.shell.answers["pip install"] = install
     with pytest.raises(type(end)):
-        pythons.provide(host.context, host.root)
+        made_by(host)
     # Only the files that the virtualenv would overwrite may stay beside other files.
     assert home.exists() is (there is not None)
     assert [name for name in tree(home) if name != "lib/module.py"] == (there or [])
     assert not os.path.exists(host.context.layout.unfinished)
 
     host.shell.answers["pip install"] = ""
-    _context, made = pythons.provide(host.context, host.root)
+    _context, made = made_by(host)
     assert host.shell.commands("requirements")[-2].endswith(" Django>=5.2,<5.3 pyuwsgi")
     assert (home / "bin/python").exists()
     assert made == str(home)
@@ -826,21 +852,34 @@ def test_a_failed_virtualenv_of_the_inventory_is_removed_but_nothing_else(tmp_pa
 
 
 @AS_ROOT
+@pytest.mark.parametrize("stage", ["venv", "packages"])
 @pytest.mark.parametrize("there", [[], ["shop.py", "bin/deploy.sh"]])
-def test_a_virtualenv_of_the_inventory_left_by_a_killed_run_is_made_again(tmp_path, there):
+def test_a_virtualenv_of_the_inventory_left_by_a_killed_run_is_made_again(tmp_path, stage, there):
     host, home = named(tmp_path, [], **DJANGO), tmp_path / "venv"
-    write(home, dict.fromkeys(there, "theirs"))
-    unfinished.begin(host.context.layout, str(home))
-    write(home, {"bin/python": "", "bin/python3": "", "pyvenv.cfg": "", "lib/python3.11/site-packages/half.py": ""})
+    killed(host, home, there, stage)
     # Somebody adds files before the next run.
     write(home, {f"{name}.new": "" for name in there})
-    pythons.provide(host.context, host.root)
+    made_by(host)
     assert [call.step for call in host.shell.calls][:2] == ["virtualenv", "requirements"]
     assert tree(home) == sorted([*there, *(f"{name}.new" for name in there), "bin/python", "lib/module.py"])
     # Complete now, so it is as good as one that was there before.
     host.shell.calls.clear()
-    pythons.provide(host.context, host.root)
+    made_by(host)
     assert "virtualenv" not in [call.step for call in host.shell.calls]
+
+
+@AS_ROOT
+def test_a_virtualenv_that_somebody_made_after_a_killed_run_is_kept(tmp_path):
+    """An administrator repaired the site by hand."""
+    host, home = named(tmp_path, [], texts={"requirements.txt": "Django\n"}), tmp_path / "venv"
+    killed(host, home, [], "packages")
+    shutil.rmtree(home)
+    by_hand = {"bin/python": "", "bin/uwsgi": "", "lib/python3.12/site-packages/django.py": "", "pyvenv.cfg": "home\n"}
+    write(home, by_hand)
+    os.utime(home / "pyvenv.cfg", (1, 1))
+    made_by(host)
+    assert tree(home) == sorted(by_hand)
+    assert host.shell.commands() == [f"{home}/bin/python -c import django"]
 
 
 @AS_ROOT
@@ -849,7 +888,8 @@ def test_another_python_does_not_remove_the_code_beside_the_virtualenv(tmp_path,
     monkeypatch.setattr(
         pythons, "_on_this_host", lambda: {"3.13": "/usr/bin/python3.13", "3.12": "/usr/bin/python3.12"}
     )
-    host = in_code(tmp_path, {"shop/settings.py": ""}, **DJANGO)
+    code = write(tmp_path / "code", {"manage.py": "", "shop/settings.py": ""})
+    host = Host(tmp_path, source={"path": code}, virtualenv=code, **DJANGO)
     host.context.site["python"] = "auto"
     refusal = (
         "Because the current Python version (3.12) does not satisfy Python>=3.13 and shop>=1 depends on Python>=3.13"
@@ -862,7 +902,7 @@ def test_another_python_does_not_remove_the_code_beside_the_virtualenv(tmp_path,
             raise StepError("shop", "requirements", f"exit status 1\n{refusal}")
 
     host.shell.answers["pip install"] = install
-    context, home = pythons.provide(host.context, host.root)
+    context, home = made_by(host)
     assert context.site["interpreter"]["path"] == "/usr/bin/python3.13"
     assert tree(home) == ["bin/python", "lib/module.py", "manage.py", "shop/settings.py"]
 

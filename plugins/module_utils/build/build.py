@@ -30,6 +30,7 @@ from ..build import (
     seal,
     settings_facts,
     source,
+    unfinished,
 )
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
@@ -97,7 +98,7 @@ class Build:
         files.remove(self.root)
         _make_root(context, self.root)
         try:
-            with data_view.shown(context) as seeing:
+            with unfinished.making(context.layout, context.site["virtualenv"]), data_view.shown(context) as seeing:
                 manifest = _steps(dataclasses.replace(self, context=seeing))
             context.end_processes()
             seal.seal(self.root, context.group)

@@ -7,7 +7,6 @@ The controller chooses from the files that it can read. Only the host has every 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import glob
 import os
@@ -51,17 +50,11 @@ def provide(context: Context, root: str) -> tuple[Context, str]:
 
     Raises `StepError` that names the Python if none is suitable.
     """
-    given = context.site["virtualenv"]
-    if given and not _is_fresh(context, given):
+    site = context.site
+    if site["virtualenv"] and not _is_fresh(site["virtualenv"]):
         home = virtualenv.provide(context, root)
         _mark(context, root, home)
         return context, home
-    with unfinished.making(context.layout, given) if given else contextlib.nullcontext():
-        return _make(context, root)
-
-
-def _make(context: Context, root: str) -> tuple[Context, str]:
-    site = context.site
     known: list[Misfit] = []
     asked = _required(context, f"{root}/src")
     if asked and site["interpreter"]["version"] and not admits([asked], site["interpreter"]["version"]):
@@ -86,7 +79,7 @@ def _make(context: Context, root: str) -> tuple[Context, str]:
             context = _another(context, known)
         # made with the unsuitable Python
         if site["virtualenv"]:
-            unfinished.begin(context.layout, site["virtualenv"])
+            unfinished.again(context.layout, site["virtualenv"])
         else:
             files.remove(f"{root}/venv")
 
@@ -122,9 +115,8 @@ def _wanted(output: str) -> str:
     return match[1] if match else "a requirement"
 
 
-def _is_fresh(context: Context, home: str) -> bool:
-    """Return whether the virtualenv of the inventory must be made first."""
-    return home != "none" and (not os.path.exists(f"{home}/bin/python") or unfinished.is_left(context.layout, home))
+def _is_fresh(home: str) -> bool:
+    return home != "none" and not os.path.exists(f"{home}/bin/python")
 
 
 def _required(context: Context, code: str) -> str:

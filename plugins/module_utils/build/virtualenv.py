@@ -11,7 +11,7 @@ import pwd
 import re
 import shutil
 
-from ..build import downloads, seal, source
+from ..build import downloads, seal, source, unfinished
 from ..build.compilers import refuse_without_compiler
 from ..build.context import Context
 from ..build.installer import Installer
@@ -75,6 +75,7 @@ def _given(context: Context, root: str, found: Requirements) -> str:
         tool = Installer(context, owner, root, downloaded)
         if fresh:
             tool.virtualenv(home, site["interpreter"]["path"])
+            unfinished.made(context.layout, home)
         if fresh or _asks(site):
             _read_lock(context, tool, root, found)
             _install(context, tool, home, root, found)
