@@ -234,7 +234,7 @@ class Layout:
 
     @property
     def new_tools(self) -> str:
-        """Return the directory in which that virtualenv is made; it is then renamed, so `tools` is always complete."""
+        """Return the directory in which uv is installed before it is renamed to `tools`, which is always complete."""
         return f"{self.tools}.new"
 
     @property
