@@ -119,7 +119,8 @@ CASES = [
         "uwsgi.supervisor",
         ["supervisor has given up on eta (FATAL)", "unknown config directive: nosuch"],
         "supervisorctl stop eta; cp /srv/eta/uwsgi.ini /root/eta.ini\n"
-        "printf 'strict = true\\nnosuch = 1\\n' >> /srv/eta/uwsgi.ini; supervisorctl start eta || true; sleep 4",
+        "printf 'strict = true\\nnosuch = 1\\n' >> /srv/eta/uwsgi.ini; supervisorctl start eta || true\n"
+        "for _try in $(seq 300); do [[ $(supervisorctl status eta) = *FATAL* ]] && break; sleep 0.1; done",
         "cp /root/eta.ini /srv/eta/uwsgi.ini; supervisorctl start eta" + back("eta"),
         site="eta",
     ),

@@ -10,14 +10,18 @@ from __future__ import annotations
 import functools
 
 import more
+import platforms
 import pytest
 import symptoms
 import table
 from conftest import MYSITE, PORTY, SECRET, SECURE, host_of, on_a_line
+from fixtures import PLATFORM
 from lines import Line
 from test_faults import lines_of
 
-GROUPS = {group.name: group for group in more.groups()}
+# Its servers are packages of Debian: uWSGI with its emperor and apps-enabled, supervisor.
+DEBIAN_ONLY = () if platforms.PLATFORMS[PLATFORM].os_family == "Debian" else ("servers_host",)
+GROUPS = {group.name: group for group in more.groups() if group.name not in DEBIAN_ONLY}
 # Host by host: the line of one ends where the next one's begins.
 ROWS = [(name, case) for name, group in GROUPS.items() for case in (*group.cases, *group.healthy)]
 # A heal that fails leaves a host on which the next case would mean nothing.

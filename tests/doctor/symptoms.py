@@ -214,11 +214,11 @@ SYMPTOMS = [
     ),
     Symptom(
         "Another site, or nginx's own page, appears",
-        (),
+        ("nginx's own page",),
         "nginx chooses a server by address, then by name, then the default one.",
         (
             *("name.no-server", "name.other-server", "name.conflict", "name.elsewhere", "nginx.port-taken"),
-            *("client.other-program", "location.no-pass"),
+            *("nginx.loopback-only", "client.other-program", "location.no-pass"),
         ),
     ),
     Symptom(

@@ -151,9 +151,10 @@ def _keep(file, platform, titles, told):
         stream.write(json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def sights() -> Iterator[tuple[str, str, str]]:
-    """Yield (title, code, what a visitor saw) of each fault, on the platform that the page shows."""
-    kept = {key: row for file in (VERDICTS, LONG) for key, row in json.loads(file.read_text("utf-8"))[SHOWN].items()}
+def sights(platform: str = SHOWN) -> Iterator[tuple[str, str, str]]:
+    """Yield (title, code, what a visitor saw) of each fault, as measured on a platform."""
+    found = [json.loads(file.read_text("utf-8")).get(platform, {}) for file in (VERDICTS, LONG)]
+    kept = {key: row for rows in found for key, row in rows.items() if "seen" in row}
     named = [(case.title, case) for case in (*cases.MANAGED_CASES, *cases.BY_HAND_CASES)]
     for title, case in (*named, *((group.key(case), case) for group in more.groups() for case in group.cases)):
         # A new case has no row until the tests have run on a host.

@@ -104,7 +104,9 @@ def test_a_fault_that_its_symptom_does_not_list_is_missed():
     ids=lambda value: value if isinstance(value, str) else value.title,
 )
 def test_each_symptom_was_seen_on_a_host(symptom, sight):
-    assert any(seen == sight and code in symptom.codes for _title, code, seen in table.sights())
+    # Of the platforms that are tested completely, only EL's nginx has a default server beside a site of the tutorial.
+    measured = [*table.sights(), *table.sights("centos9")]
+    assert any(seen == sight and code in symptom.codes for _title, code, seen in measured)
 
 
 def test_troubleshooting_leads_to_each_symptom():

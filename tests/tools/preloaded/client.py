@@ -42,10 +42,10 @@ def main(name: str, arguments: list[str]) -> int:
             status = answer(connection, request)
         if status is not None:
             break
-    if status is None:
+    else:
         raise SystemExit(f"the server of preloaded runs ended twice before it took {name}; its log is in {FOLDER}")
     if status < 0:
-        os.kill(os.getpid(), -status)
+        os.kill(os.getpid(), abs(status))
     return status
 
 
