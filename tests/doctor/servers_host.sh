@@ -123,7 +123,6 @@ directory = /srv/eta
 user = huatai
 startsecs = 1
 startretries = 1
-stopsignal = QUIT
 INNER
 
 # --- Debian's apps-enabled ---
