@@ -128,8 +128,10 @@ CASES = [
         "Debian's app without its link",
         "uwsgi.not-enabled",
         ["not in apps-enabled", "ln -sf ../apps-available/theta.ini"],
-        # The script of SysV waits for a while only.
-        "systemctl stop uwsgi; while pgrep -f apps-enabled/theta.ini > /dev/null; do sleep 0.1; done\n"
+        # The script of SysV waits for a while only, and does nothing without its pid file, which may be gone with the
+        # emperor's directory.
+        "systemctl stop uwsgi; pkill -KILL -f apps-enabled/theta.ini || true\n"
+        "while pgrep -f apps-enabled/theta.ini > /dev/null; do sleep 0.1; done\n"
         "rm /etc/uwsgi/apps-enabled/theta.ini; systemctl start uwsgi",
         "ln -s ../apps-available/theta.ini /etc/uwsgi/apps-enabled/theta.ini; systemctl restart uwsgi" + back("theta"),
         site="theta",
