@@ -196,6 +196,7 @@ def test_check_mode_reports_the_same_and_changes_nothing(host):
 
 
 def test_other_files_in_the_sites_directory_are_kept(host):
+    host.put("/opt/sites/shop/unfinished.json")
     host.put("/opt/sites/shop/notes.txt")
     report = remove(host)
     assert host.files("/opt") == ["/opt/sites/shop/notes.txt"]

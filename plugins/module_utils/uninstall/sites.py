@@ -49,16 +49,15 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
 
 def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
     """Remove uv and its Pythons, which the sites of one root share, and empty default roots."""
-    sites = list(sites)
-    layouts_found = [*(site.layout for site in sites), Layout.under("any")]
-    found = {layout.tools for layout in layouts_found}
-    for path in sorted({*found, *(layout.new_tools for layout in layouts_found)}):
+    found = [*(site.layout for site in sites), Layout.under("any")]
+    for path in sorted({path for layout in found for path in (layout.tools, layout.new_tools)}):
         if os.path.exists(f"{path}/pyvenv.cfg"):
             _remove([path], report, check_mode)
-    for path in sorted({site.layout.pythons for site in sites} | {Layout.under("any").pythons}):
+    for path in sorted({layout.pythons for layout in found}):
         if os.path.isdir(path):
             _remove([path], report, check_mode)
-    empty_folders(sorted({*layouts.ROOTS.values(), *map(os.path.dirname, found)}), report, check_mode)
+    roots = {os.path.dirname(layout.tools) for layout in found}
+    empty_folders(sorted({*layouts.ROOTS.values(), *roots}), report, check_mode)
 
 
 def empty_folders(paths: Iterable[str], report: Report, check_mode: bool) -> None:
